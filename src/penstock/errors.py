@@ -1,0 +1,109 @@
+"""Every exception Penstock raises, on one screen.
+
+The tree splits by who has to act: the operator (ConfigError, MissingExtra), the author of the application
+(ApplicationError), the two ends of a connection (ProtocolError, ours or theirs), and the handler that wants a
+certain response (HTTPError). A message says what was wrong, where, what was expected and what to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+
+class PenstockError(Exception):
+    """The root: `except PenstockError` catches whatever the package raises on purpose."""
+
+
+class ConfigError(PenstockError):
+    """A setting is wrong. The message is one clear line; the command line exits with code 2."""
+
+
+class ApplicationError(PenstockError):
+    """The application is put together wrongly; found at start-up, before the first request."""
+
+
+class RouteConflict(ApplicationError):
+    """Two routes claim the same method and path."""
+
+
+class MissingExtra(PenstockError, ImportError):
+    """A feature needs a package that is not installed; the message names the extra to install."""
+
+
+class ClientDisconnected(PenstockError):
+    """The client has gone: nobody will read what would be written, and no more content comes."""
+
+
+class ProtocolError(PenstockError):
+    """A rule of HTTP was broken. `status` is the answer it deserves, `detail` says which rule and where."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(status, detail)
+        self.status = status
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.detail}"
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer broke a rule."""
+
+    def __init__(self, status: int = 400, detail: str = "malformed message") -> None:
+        super().__init__(status, detail)
+
+
+class LocalProtocolError(ProtocolError):
+    """The application broke a rule: what it asked to send is not HTTP."""
+
+    def __init__(self, status: int = 500, detail: str = "the response cannot be rendered") -> None:
+        super().__init__(status, detail)
+
+
+class HTTPError(PenstockError):
+    """Raised by a handler: becomes a problem+json response (RFC 9457) with this status.
+
+    `extensions` become further members of the problem object; `headers` are added to the response.
+
+    >>> str(HTTPError(404, "no such user", user_id=7))
+    '404: no such user'
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str | None = None,
+        *,
+        title: str | None = None,
+        type: str = "about:blank",  # noqa: A002 - the member's name in RFC 9457
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        **extensions: object,
+    ) -> None:
+        if not 400 <= status <= 599:
+            msg = f"HTTPError takes a status from 400 to 599, not {status}; return a Response for the others"
+            raise ValueError(msg)
+        super().__init__(status, detail)
+        self.status = int(status)
+        self.detail = detail
+        self.title = title
+        self.type = type
+        self.headers = headers
+        self.extensions = extensions
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.detail or self.title or 'no detail'}"
+
+
+class ValidationError(HTTPError):
+    """The request was understood and its values are wrong: 422, naming every fault.
+
+    Each fault is `{"loc": ["query", "page"], "msg": "expected an integer", "type": "int"}`.
+    """
+
+    def __init__(self, errors: Iterable[Mapping[str, object]], detail: str = "the request has invalid values") -> None:
+        self.errors: list[dict[str, object]] = [dict(error) for error in errors]
+        super().__init__(422, detail, errors=self.errors)
+
+    def __reduce__(self) -> tuple[type[ValidationError], tuple[list[dict[str, object]], str | None], dict[str, object]]:
+        # Exceptions are rebuilt from `args`, which here are (status, detail); a worker process sends this one back.
+        return type(self), (self.errors, self.detail), self.__dict__
