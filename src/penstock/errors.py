@@ -100,10 +100,12 @@ class ValidationError(HTTPError):
     Each fault is `{"loc": ["query", "page"], "msg": "expected an integer", "type": "int"}`.
     """
 
-    def __init__(self, errors: Iterable[Mapping[str, object]], detail: str = "the request has invalid values") -> None:
+    def __init__(
+        self, errors: Iterable[Mapping[str, object]], detail: str = "the request has invalid values"
+    ) -> None:
         self.errors: list[dict[str, object]] = [dict(error) for error in errors]
         super().__init__(422, detail, errors=self.errors)
 
-    def __reduce__(self) -> tuple[type[ValidationError], tuple[list[dict[str, object]], str | None], dict[str, object]]:
-        # Exceptions are rebuilt from `args`, which here are (status, detail); a worker process sends this one back.
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are rebuilt from `args`, here (status, detail); a worker process sends this one back.
         return type(self), (self.errors, self.detail), self.__dict__
