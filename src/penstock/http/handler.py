@@ -1,0 +1,131 @@
+"""The one seam between an application and a server.
+
+A server knows a `Handler`: it resolves each request, as soon as the head is parsed, to an `Endpoint`, which says where it wants
+to run and how much content it takes, and then calls it. An application knows a `ServerView`: the pools it may use. Neither
+imports the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from penstock.http.request import Request
+    from penstock.http.response import Response
+
+    Answer = Response | Awaitable[Response]
+    Call = Callable[[Request], Answer]
+
+INLINE: Final = 0
+"""On the loop, at once: for handlers that never block."""
+TASK: Final = 1
+"""A coroutine function, on the loop."""
+THREAD: Final = 2
+"""In the thread pool; the thread sends the reply."""
+
+
+class Endpoint:
+    """What answers a request, and how it wants to be run.
+
+    `call` turns every failure of user code into a response; what it still raises is a bug, which the server answers with a
+    bare 500. It may return an awaitable wherever it runs: the server then finishes it on the loop.
+    """
+
+    __slots__ = ("body_limit", "call", "cancel_on_disconnect", "route", "run", "streams_body")
+
+    def __init__(
+        self,
+        call: Call,
+        run: int = INLINE,
+        *,
+        body_limit: int | None = None,
+        streams_body: bool = False,
+        cancel_on_disconnect: bool = False,
+        route: str | None = None,
+    ) -> None:
+        self.call = call
+        self.run = run
+        self.body_limit = body_limit
+        """Octets of content accepted; None means the server's limit."""
+        self.streams_body = streams_body
+        """True: called as soon as the head is there, `request.stream` gives the content as it arrives."""
+        self.cancel_on_disconnect = cancel_on_disconnect
+        self.route = route
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.route or self.call!r}>"
+
+
+class Handler(Protocol):
+    """What a server serves."""
+
+    methods: frozenset[str]
+    """The methods it knows; a request with another is answered 501 by the server."""
+
+    def resolve(self, request: Request) -> Endpoint:
+        """Return what answers this request. Called on the loop for every head: cheap, never blocks, never raises."""
+        ...
+
+    async def startup(self, server: ServerView) -> None:
+        """Get ready before the first request; what it raises ends the server with that message."""
+        ...
+
+    async def shutdown(self) -> None:
+        """Let go after the last reply."""
+        ...
+
+
+class ServerView(Protocol):
+    """What an application may know of and ask from the server it runs in."""
+
+    @property
+    def draining(self) -> bool:
+        """True once the server has begun to stop."""
+        ...
+
+    def thread_pool(self) -> dict[str, int]:
+        """Return total_workers, active_workers, idle_workers, queue_depth."""
+        ...
+
+    async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401
+        """Run a blocking function in the thread pool, in a copy of the caller's context."""
+        ...
+
+    async def run_in_process(self, function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401
+        """Run a picklable function in the process pool."""
+        ...
+
+
+class ConnectionView(Protocol):
+    """What a request may know of the connection it came over."""
+
+    @property
+    def scheme(self) -> str: ...
+
+    @property
+    def client(self) -> tuple[str, int] | None: ...
+
+    @property
+    def server(self) -> ServerView: ...
+
+
+class BodyStream(Protocol):
+    """Content as it arrives: iterate with `async for` on the loop, with `for` in a thread.
+
+    Waiting pauses the client: no more than one receive buffer is held. ClientDisconnected when the peer leaves before the end,
+    HTTPError 413 when the content passes the limit.
+    """
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    async def read(self) -> bytes:
+        """Return all the content that is left."""
+        ...
+
+    def read_sync(self) -> bytes:
+        """Return all the content that is left; for handlers in a thread."""
+        ...
