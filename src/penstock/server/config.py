@@ -1,0 +1,186 @@
+"""Every setting of the server, once.
+
+A field of `Config` carries its kind, its group and its help; its name carries its unit. From that one place come the
+flag, the environment variable, the file key, `penstock check`, and the table in the documentation (`SETTINGS`):
+
+    idle_timeout_s   --idle-timeout 75   PENSTOCK_IDLE_TIMEOUT=75   idle_timeout = 75
+
+The three names are the field's without its unit. A `Config` that exists is valid: whatever it is built from is read
+by the kind of its field. Every field is used by the server; one that nothing reads is deleted.
+Absent on purpose: where values come from (`settings`), and what several of them mean together (each user of them).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+from penstock.errors import ConfigError
+from penstock.server.kinds import Choice, Count, FieldValue, Host, Kind, Seconds, Size, Switch
+
+LISTENING = "listening"
+WORK = "work"
+DEADLINES = "deadlines"
+LIMITS = "limits"
+LOG = "log and responses"
+
+_UNITS = ("_bytes_per_s", "_bytes", "_s")
+
+
+def _count_processors() -> int:
+    """How many processors this process may use: fewer than the machine has, under taskset or a cpuset."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _setting(default: Any, group: str, kind: Kind, purpose: str) -> Any:
+    """A field of `Config`; a default that is made per machine is a function, whose result is not documented."""
+    metadata = {"group": group, "kind": kind, "purpose": purpose}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The effective settings of one server; raises `ConfigError` for a value its field does not take."""
+
+    # Loopback: a server open to the network is a decision, not a default (uvicorn, gunicorn, Django).
+    host: str = _setting("127.0.0.1", LISTENING, Host(), "address to listen on; 0.0.0.0 or :: for all")
+    port: int = _setting(8000, LISTENING, Count(0, 65_535), "port to listen on; 0 takes a free one")
+    # gunicorn 2048, uvicorn 2048, nginx 511; the kernel cuts it to net.core.somaxconn (4096 since Linux 5.4).
+    backlog: int = _setting(
+        2048, LISTENING, Count(1, 65_535), "connections the kernel may hold before they are accepted"
+    )
+
+    # waitress 4, cheroot 10, Starlette 40. Threads beyond what waits on I/O only contend for the GIL.
+    threads: int = _setting(16, WORK, Count(), "threads that run `def` handlers, at most")
+    # 16 threads with handlers of 10 ms empty it in 0.64 s: who waits longer is better served by a 503.
+    queue_limit: int = _setting(
+        1024, WORK, Count(0), "requests that may wait for a thread; beyond it 503 with Retry-After"
+    )
+    processes: int = _setting(
+        _count_processors, WORK, Count(), 'processes for run="process" handlers, at most'
+    )
+    # nginx 512-1024 a worker, Node none. 10,000 idle connections hold 15 MB; were each to fill its read-ahead and
+    # write buffers it would be 3 GB, so more is for the operator to decide.
+    connection_limit: int = _setting(10_000, WORK, Count(), "open connections; beyond it accepting pauses")
+
+    # granian 30, nginx 60, Node 60, Apache 20-40: a head fits in a few packets.
+    head_timeout_s: float = _setting(
+        15.0, DEADLINES, Seconds(), "to receive a request's head, from its first byte"
+    )
+    # nginx 60 (between two reads, so a trickle never ends), Node 300 for the whole request.
+    content_timeout_s: float = _setting(60.0, DEADLINES, Seconds(), "to receive a request's content")
+    # Kestrel's MinRequestBodyDataRate; Apache's mod_reqtimeout 500.
+    content_min_rate_bytes_per_s: int = _setting(
+        240, DEADLINES, Size(0, "B/s"), "slowest average rate of a request's content; 0 takes any"
+    )
+    # nginx 75. Longer than the 60 s for which load balancers keep theirs, so the balancer closes first.
+    idle_timeout_s: float = _setting(75.0, DEADLINES, Seconds(), "a connection is kept open between requests")
+    # nginx 60 (between two writes), cheroot 10.
+    write_timeout_s: float = _setting(30.0, DEADLINES, Seconds(), "a client may leave a reply unread")
+    # Below the 30 s after which Kubernetes kills; gunicorn 30.
+    drain_timeout_s: float = _setting(
+        20.0, DEADLINES, Seconds(zero=True), "to finish what is in flight when stopping"
+    )
+    # nginx 5, Apache 2. RFC 9112 §9.6: without it a reset may destroy the reply before the client has read it.
+    linger_timeout_s: float = _setting(
+        2.0, DEADLINES, Seconds(zero=True), "to discard what a client still sends after the last reply"
+    )
+    # hypercorn 60.
+    lifespan_timeout_s: float = _setting(
+        60.0, DEADLINES, Seconds(), "for the application to start, and again to stop"
+    )
+
+    # Apache 8190, nginx 8K, gunicorn 4094; RFC 9112 §3 asks for 8000 at least.
+    request_line_limit_bytes: int = _setting(8192, LIMITS, Size(16), "request line; beyond it 414")
+    # nginx 4x8K, Node 16K, Apache 100x8K.
+    head_limit_bytes: int = _setting(
+        32_768, LIMITS, Size(64), "request line and fields together; beyond it 431"
+    )
+    # gunicorn 100, Apache 100, Node 2000.
+    field_limit: int = _setting(100, LIMITS, Count(), "fields in a head; beyond it 431")
+    # nginx 1 MiB. A route may set its own.
+    content_limit_bytes: int = _setting(
+        2**20, LIMITS, Size(0), "content of a request, unless its route says otherwise; beyond it 413"
+    )
+    # Go 4096.
+    chunk_line_limit_bytes: int = _setting(
+        4096, LIMITS, Size(16), "chunk size with its extensions; beyond it 400"
+    )
+    # A trailer section carries a digest or a status: the size of one request line, a third of the fields.
+    trailer_limit_bytes: int = _setting(8192, LIMITS, Size(0), "trailer section; beyond it 431")
+    trailer_field_limit: int = _setting(32, LIMITS, Count(0), "fields in a trailer section; beyond it 431")
+    # asyncio 64 KiB, Node 64 KiB. Larger: each wait of a handler costs a switch of task or thread.
+    write_buffer_bytes: int = _setting(
+        2**18, LIMITS, Size(), "bytes of a streamed reply that wait for the client before its handler does"
+    )
+    # uvicorn 64 KiB (HIGH_WATER_LIMIT): one read of the socket.
+    pipeline_buffer_bytes: int = _setting(
+        2**16, LIMITS, Size(), "bytes read ahead while a request is served; beyond it the client waits"
+    )
+
+    access_log: bool = _setting(default=True, group=LOG, kind=Switch(), purpose="a log line for each request")
+    log_level: str = _setting(
+        "info", LOG, Choice("debug", "info", "warning", "error", "critical"), "least severity that is logged"
+    )
+    # RFC 9110 §10.2.4 warns of telling more than needed; nginx, uvicorn and gunicorn name themselves.
+    server_header: str | None = _setting(None, LOG, FieldValue(), "value of the Server field; empty for none")
+
+    def __post_init__(self) -> None:
+        """Reads each value by its kind."""
+        for setting in SETTINGS:
+            try:
+                value = setting.kind.read(getattr(self, setting.name))
+            except ValueError as error:
+                msg = f"{setting.key}: {error}"
+                raise ConfigError(msg) from None
+            object.__setattr__(self, setting.name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What there is to say about one field of `Config`."""
+
+    name: str
+    group: str
+    kind: Kind
+    purpose: str
+    default: str  # as shown to people
+
+    @property
+    def key(self) -> str:
+        """Its key in a file: the name without the unit."""
+        for unit in _UNITS:
+            if self.name.endswith(unit):
+                return self.name.removesuffix(unit)
+        return self.name
+
+    @property
+    def flag(self) -> str:
+        """Its flag."""
+        return "--" + self.key.replace("_", "-")
+
+    @property
+    def environment(self) -> str:
+        """Its environment variable."""
+        return "PENSTOCK_" + self.key.upper()
+
+
+def _describe(config_field: Any) -> Setting:
+    kind = config_field.metadata["kind"]
+    is_made = config_field.default is MISSING
+    default = "one per processor" if is_made else kind.show(config_field.default)
+    return Setting(
+        name=config_field.name,
+        group=config_field.metadata["group"],
+        kind=kind,
+        purpose=config_field.metadata["purpose"],
+        default=default,
+    )
+
+
+SETTINGS: tuple[Setting, ...] = tuple(_describe(config_field) for config_field in fields(Config))
