@@ -1,0 +1,67 @@
+"""The public names are pinned: a new one is a decision, a lost one breaks users."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import penstock
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PUBLIC = {
+    "App",
+    "BodyStream",
+    "HTMLResponse",
+    "HTTPError",
+    "Headers",
+    "JSONResponse",
+    "RedirectResponse",
+    "Request",
+    "Response",
+    "Router",
+    "StreamResponse",
+    "TextResponse",
+    "__version__",
+}
+
+
+def test_the_public_names_are_these():
+    assert set(penstock.__all__) == PUBLIC
+    assert len(penstock.__all__) == len(PUBLIC)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_a_public_name_can_be_had_and_is_listed(name):
+    assert getattr(penstock, name) is not None
+    assert name in dir(penstock)
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = penstock.no_such_name
+
+
+def test_star_import_gives_the_public_names():
+    code = "from penstock import *; import penstock; print(*(n for n in penstock.__all__ if n not in globals()))"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "src", capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == ""
+
+
+def test_the_version_is_one():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert settings["project"]["version"] == penstock.__version__
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", penstock.__version__)
+
+
+def test_there_are_no_dependencies():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert settings["project"]["dependencies"] == []

@@ -1,0 +1,37 @@
+"""What every test may use: `need_tool`, as a fixture and as a marker, for commands the test starts.
+
+A tool that is absent skips the test on a user's machine, with the reason in the summary; under CI=true it fails the
+test, so that CI never turns green by installing less.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+# nginx and friends live there, and a user's PATH often lacks it
+SYSTEM_FOLDERS = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
+
+
+def find_tool(name: str) -> str:
+    """The path of a command; without it the running test skips, or fails under CI=true."""
+    found = shutil.which(name) or shutil.which(name, path=SYSTEM_FOLDERS)
+    if found is None:
+        verdict = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        verdict(f"the command {name!r} is not installed; this test starts it (.ci/run names its package)")
+    return found
+
+
+@pytest.fixture
+def need_tool() -> Callable[[str], str]:
+    """`need_tool("wrk")` is the path of wrk."""
+    return find_tool
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("need_tool"):
+        for name in marker.args:
+            find_tool(name)
