@@ -7,7 +7,10 @@ certain response (HTTPError). A message says what was wrong, where, what was exp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 class PenstockError(Exception):
@@ -75,7 +78,7 @@ class HTTPError(PenstockError):
         detail: str | None = None,
         *,
         title: str | None = None,
-        type: str = "about:blank",  # noqa: A002 - the member's name in RFC 9457
+        type: str = "about:blank",
         headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         **extensions: object,
     ) -> None:
