@@ -1,13 +1,13 @@
 """Every setting of the server, once.
 
-A field of `Config` carries its kind, its group and its help; its name carries its unit. From that one place come the
-flag, the environment variable, the file key, `penstock check`, and the table in the documentation (`SETTINGS`):
+A field of `Config` carries its kind, its group and its purpose; its name carries its unit. From that one
+place come the flag, the environment variable, the key in a file, what `penstock check` and the banner print,
+and the table in the documentation. The three names are the field's without its unit:
 
     idle_timeout_s   --idle-timeout 75   PENSTOCK_IDLE_TIMEOUT=75   idle_timeout = 75
 
-The three names are the field's without its unit. A `Config` that exists is valid: whatever it is built from is read
-by the kind of its field. Every field is used by the server; one that nothing reads is deleted.
-Absent on purpose: where values come from (`settings`), and what several of them mean together (each user of them).
+A `Config` that exists is valid: each value went through the kind of its field. Every field is used by the
+server; one that nothing reads is deleted. Absent on purpose: where values come from (`settings`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from penstock.errors import ConfigError
 from penstock.server.kinds import Choice, Count, FieldValue, Host, Kind, Seconds, Size, Switch
+from penstock.wire.limits import Limits
 
 LISTENING = "listening"
 WORK = "work"
@@ -25,6 +26,7 @@ DEADLINES = "deadlines"
 LIMITS = "limits"
 LOG = "log and responses"
 
+_WIRE = Limits()
 _UNITS = ("_bytes_per_s", "_bytes", "_s")
 
 
@@ -36,7 +38,7 @@ def _count_processors() -> int:
 
 
 def _setting(default: Any, group: str, kind: Kind, purpose: str) -> Any:
-    """A field of `Config`; a default that is made per machine is a function, whose result is not documented."""
+    """A field of `Config`; a default that depends on the machine is given as the function that makes it."""
     metadata = {"group": group, "kind": kind, "purpose": purpose}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
@@ -64,8 +66,8 @@ class Config:
     processes: int = _setting(
         _count_processors, WORK, Count(), 'processes for run="process" handlers, at most'
     )
-    # nginx 512-1024 a worker, Node none. 10,000 idle connections hold 15 MB; were each to fill its read-ahead and
-    # write buffers it would be 3 GB, so more is for the operator to decide.
+    # nginx 512-1024 a worker, Node none. 10,000 idle connections hold 15 MB; were each to fill its read-ahead
+    # and write buffers it would be 3 GB, so more is for the operator to decide.
     connection_limit: int = _setting(10_000, WORK, Count(), "open connections; beyond it accepting pauses")
 
     # granian 30, nginx 60, Node 60, Apache 20-40: a head fits in a few packets.
@@ -86,7 +88,7 @@ class Config:
     drain_timeout_s: float = _setting(
         20.0, DEADLINES, Seconds(zero=True), "to finish what is in flight when stopping"
     )
-    # nginx 5, Apache 2. RFC 9112 §9.6: without it a reset may destroy the reply before the client has read it.
+    # nginx 5, Apache 2. RFC 9112 §9.6: without it a reset may destroy the reply before the client reads it.
     linger_timeout_s: float = _setting(
         2.0, DEADLINES, Seconds(zero=True), "to discard what a client still sends after the last reply"
     )
@@ -95,25 +97,26 @@ class Config:
         60.0, DEADLINES, Seconds(), "for the application to start, and again to stop"
     )
 
-    # Apache 8190, nginx 8K, gunicorn 4094; RFC 9112 §3 asks for 8000 at least.
-    request_line_limit_bytes: int = _setting(8192, LIMITS, Size(16), "request line; beyond it 414")
-    # nginx 4x8K, Node 16K, Apache 100x8K.
+    # The numbers, with their precedents, stand in wire/limits.py.
+    request_line_limit_bytes: int = _setting(
+        _WIRE.request_line_bytes, LIMITS, Size(16), "request line; beyond it 414"
+    )
     head_limit_bytes: int = _setting(
-        32_768, LIMITS, Size(64), "request line and fields together; beyond it 431"
+        _WIRE.head_bytes, LIMITS, Size(64), "request line and fields together; beyond it 431"
     )
-    # gunicorn 100, Apache 100, Node 2000.
-    field_limit: int = _setting(100, LIMITS, Count(), "fields in a head; beyond it 431")
-    # nginx 1 MiB. A route may set its own.
+    field_limit: int = _setting(_WIRE.fields, LIMITS, Count(), "fields in a head; beyond it 431")
     content_limit_bytes: int = _setting(
-        2**20, LIMITS, Size(0), "content of a request, unless its route says otherwise; beyond it 413"
+        _WIRE.content_bytes, LIMITS, Size(0), "content, unless the route says otherwise; beyond it 413"
     )
-    # Go 4096.
     chunk_line_limit_bytes: int = _setting(
-        4096, LIMITS, Size(16), "chunk size with its extensions; beyond it 400"
+        _WIRE.chunk_line_bytes, LIMITS, Size(16), "chunk size with its extensions; beyond it 400"
     )
-    # A trailer section carries a digest or a status: the size of one request line, a third of the fields.
-    trailer_limit_bytes: int = _setting(8192, LIMITS, Size(0), "trailer section; beyond it 431")
-    trailer_field_limit: int = _setting(32, LIMITS, Count(0), "fields in a trailer section; beyond it 431")
+    trailer_limit_bytes: int = _setting(
+        _WIRE.trailer_bytes, LIMITS, Size(0), "trailer section; beyond it 431"
+    )
+    trailer_field_limit: int = _setting(
+        _WIRE.trailer_fields, LIMITS, Count(0), "fields in a trailer section; beyond it 431"
+    )
     # asyncio 64 KiB, Node 64 KiB. Larger: each wait of a handler costs a switch of task or thread.
     write_buffer_bytes: int = _setting(
         2**18, LIMITS, Size(), "bytes of a streamed reply that wait for the client before its handler does"
