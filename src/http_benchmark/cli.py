@@ -1,7 +1,7 @@
 """The command `http-benchmark`: argument parsing only.
 
-It measures nothing yet, and says so: whatever is asked of it but `--help` and `--version` ends with exit code 2, so
-that no script takes an empty answer for a measurement.
+It measures nothing yet, and says so: whatever is asked of it but `--help` and `--version` ends with exit
+code 2, so that no script takes an empty answer for a measurement.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(
         prog="http-benchmark",
-        description=f"Measure HTTP clients and servers, and say how sure the result is. {NOT_YET.capitalize()}.",
-        add_help=True,
+        description=f"Measure HTTP clients and servers, with how sure the result is. {NOT_YET.capitalize()}.",
     )
     parser.add_argument("--version", action="version", version=f"http-benchmark {__version__}")
     parser.parse_known_args(argv)

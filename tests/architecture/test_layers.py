@@ -44,7 +44,9 @@ def may_import(importer: str, imported: str) -> bool:
 
 
 def test_every_module_of_penstock_is_in_a_layer(penstock_modules):
-    strays = [module.where for module in penstock_modules if module.name != "penstock" and not layer_of(module.name)]
+    strays = [
+        module.where for module in penstock_modules if module.name != "penstock" and not layer_of(module.name)
+    ]
 
     assert strays == []
 

@@ -8,8 +8,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-import penstock
 import pytest
+
+import penstock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,9 +48,13 @@ def test_a_name_that_does_not_exist_is_an_attribute_error():
 
 
 def test_star_import_gives_the_public_names():
-    code = "from penstock import *; import penstock; print(*(n for n in penstock.__all__ if n not in globals()))"
+    code = (
+        "from penstock import *; import penstock; print(*(n for n in penstock.__all__ if n not in globals()))"
+    )
 
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "src", capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "src", capture_output=True, text=True, check=True
+    )
 
     assert done.stdout.strip() == ""
 

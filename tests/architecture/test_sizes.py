@@ -9,7 +9,11 @@ FUNCTION_LINES = 80
 
 
 def test_no_file_is_longer_than_a_reader_bears(modules):
-    long = [f"{module.where}: {lines}" for module in modules if (lines := len(module.text.splitlines())) > FILE_LINES]
+    long = [
+        f"{module.where}: {lines}"
+        for module in modules
+        if (lines := len(module.text.splitlines())) > FILE_LINES
+    ]
 
     assert long == []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from http_benchmark.cli import main
 
 
@@ -15,7 +16,9 @@ def test_what_it_cannot_do_yet_is_one_line_and_exit_code_2(argv, capsys):
     assert "later version" in err
 
 
-@pytest.mark.parametrize(("flag", "said"), [("--version", "http-benchmark 0.1.0"), ("--help", "later version")])
+@pytest.mark.parametrize(
+    ("flag", "said"), [("--version", "http-benchmark 0.1.0"), ("--help", "later version")]
+)
 def test_help_and_version_answer(flag, said, capsys):
     with pytest.raises(SystemExit) as ended:
         main([flag])

@@ -19,9 +19,17 @@ pytest.importorskip("setuptools", reason="the build back end; `make test` instal
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Away from the source tree: neither the folder nor the environment may lend its modules."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PENSTOCK_", "VIRTUAL_ENV"))}
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PENSTOCK_", "VIRTUAL_ENV"))
+    }
     return subprocess.run(
-        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=110
+        list(map(str, command)),
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
     )
 
 
