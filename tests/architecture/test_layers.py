@@ -3,6 +3,7 @@ what it does not: relative imports, imports in functions and for typing, and the
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -131,11 +132,13 @@ def test_the_order_of_the_layers(importer, imported, allowed):
 
 
 def test_import_linter_agrees():
-    command = Path(sys.executable).with_name("lint-imports")
-    found = shutil.which(str(command)) or shutil.which("lint-imports")
+    beside = Path(sys.executable).with_name("lint-imports")
+    found = shutil.which(str(beside)) or shutil.which("lint-imports")
     if found is None:
         pytest.skip("import-linter is not installed; `make check` runs it")
 
-    done = subprocess.run([found, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [found, "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
