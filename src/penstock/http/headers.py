@@ -3,7 +3,7 @@
 `Headers` keeps the raw octets of a validated section and parses them at the first question. It never changes,
 so one instance serves many requests and threads: two threads that parse at once compute the same value and
 either store wins. `MutableHeaders` belongs to one response; names keep their spelling, and nothing reaches
-the wire before `rendered` has checked every octet: CR, LF or NUL would let a value end its field and start another.
+the wire before `rendered` has checked every octet: CR, LF or NUL would let a value end its line early.
 
 Field values are latin-1 text: octets 0x80-0xFF pass through unchanged, anything above cannot be sent.
 Absent on purpose: parsing of particular values. Cookies, dates and queries have modules of their own.
@@ -232,6 +232,10 @@ class MutableHeaders(_Fields):
         lines = [_line(name, value) for name, value in _pairs_of(source)]
         replaced = {name.lower() for name, _ in lines}
         self._lines = [line for line in self._lines if line[0].lower() not in replaced] + lines
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return every field line as (name as given, value), in order. The list is the headers' own: read it only."""
+        return self._lines
 
     def items(self) -> list[tuple[str, str]]:
         """Return every field line as (lower-case name, value), in order, repeats included."""

@@ -1,0 +1,70 @@
+"""The four forms of a request-target (RFC 9112 §3.2), and the syntax of the host it or the Host field names."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from penstock.errors import RemoteProtocolError
+from penstock.wire.grammar import PATH, QUERY, parse_digits
+
+# reg-name is kept to what names and addresses are made of: letters, digits, "-", ".", "_", "~", sub-delims but comma, percent-encodings.
+_REG_NAME = rb"(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})++"
+_IP_LITERAL = rb"\[(?:[0-9A-Fa-f:.]++|v[0-9A-Fa-f]++\.[A-Za-z0-9\-._~!$&'()*+;=:]++)\]"
+_HOST = re.compile(rb"(?:" + _REG_NAME + rb"|" + _IP_LITERAL + rb")(?::([0-9]*+))?")
+_ORIGIN = re.compile(rb"(/" + PATH + rb")(?:\?(" + QUERY + rb"))?")
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*+)(/" + PATH + rb")?(?:\?(" + QUERY + rb"))?")
+
+
+class Target(NamedTuple):
+    """A request-target taken apart; `authority` only when the target itself names one."""
+
+    path: bytes
+    query: bytes
+    authority: bytes | None
+
+
+def check_host(host: bytes) -> None:
+    """Accept `uri-host [":" port]` (RFC 9110 §7.2); RemoteProtocolError for an empty or malformed one."""
+    match = _HOST.fullmatch(host)
+    if match is None:
+        raise RemoteProtocolError(400, f"not a host: {host[:80]!r}; expected a name or address and an optional port")
+    port = match[1]
+    if port and (len(port) > 5 or parse_digits(port) > 65_535):
+        raise RemoteProtocolError(400, f"no such port: {port[:20]!r}")
+
+
+def parse_target(method: bytes, target: bytes) -> Target:
+    """Take a request-target apart; RemoteProtocolError names the octet that has no place in it."""
+    if method == b"CONNECT":
+        check_host(target)
+        if b":" not in target.rpartition(b"]")[2]:
+            raise RemoteProtocolError(400, "CONNECT needs host and port")
+        return Target(b"", b"", target)
+    if target == b"*":
+        if method != b"OPTIONS":
+            raise RemoteProtocolError(400, "the target '*' goes with OPTIONS only")
+        return Target(b"*", b"", None)
+    match = _ORIGIN.fullmatch(target)
+    if match is not None:
+        return Target(match[1], match[2] or b"", None)
+    match = _ABSOLUTE.fullmatch(target)
+    if match is not None:
+        check_host(match[1])
+        return Target(match[2] or b"/", match[3] or b"", match[1])
+    raise RemoteProtocolError(400, _fault_in(target))
+
+
+def _fault_in(target: bytes) -> str:
+    for octet in target:
+        if octet == 0x23:
+            return "a fragment ('#') has no place in a request-target"
+        if octet == 0x5C:
+            return "a backslash in the request-target; percent-encode it as %5C"
+        if octet < 0x21 or octet == 0x7F:
+            return f"control octet or space 0x{octet:02x} in the request-target"
+        if octet >= 0x80:
+            return f"octet 0x{octet:02x} in the request-target must be percent-encoded"
+    if re.search(rb"%(?![0-9A-Fa-f]{2})", target):
+        return "a broken percent-encoding in the request-target"
+    return "the request-target is neither a path, an http(s) URL, an authority with CONNECT, nor '*'"
