@@ -234,7 +234,7 @@ class MutableHeaders(_Fields):
         self._lines = [line for line in self._lines if line[0].lower() not in replaced] + lines
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return every field line as (name as given, value), in order. The list is the headers' own: read it only."""
+        """Return every field line as (name as given, value), in order. Read the list, never change it."""
         return self._lines
 
     def items(self) -> list[tuple[str, str]]:
