@@ -12,8 +12,8 @@ import re
 from typing import Any, Protocol
 
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
-_SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?s?", re.ASCII)
-_SIZE = re.compile(r"([0-9]{1,15}) ?(?:B|([kmg])(?:iB)?)?", re.ASCII | re.IGNORECASE)
+_SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(?: ?s)?", re.ASCII)
+_SIZE = re.compile(r"([0-9]{1,15})(?: ?(?:B|([kmg])(?:iB)?))?", re.ASCII | re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 _FIELD_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?", re.ASCII)  # RFC 9110 §5.5, less obs-text
@@ -186,10 +186,10 @@ class FieldValue:
 
     def read(self, value: object) -> str | None:
         """The text, fit to be sent as it is."""
-        if value is None or value == "":
+        if value is None:
             return None
-        if isinstance(value, str) and _FIELD_VALUE.fullmatch(value):
-            return value
+        if isinstance(value, str) and (not value or _FIELD_VALUE.fullmatch(value)):
+            return value or None
         raise _unexpected(self, value)
 
     def show(self, value: str | None) -> str:

@@ -73,7 +73,7 @@ def _read_environment(environment: Mapping[str, str]) -> _Source:
         if setting is not None:
             found[setting.name] = (_read_variable(setting, variable, value), variable)
         elif not _is_service_link(variable, value):
-            near = did_you_mean(variable, by_variable)
+            near = did_you_mean(variable, by_variable, _PREFIX)
             raise ConfigError(f"unknown environment variable {variable}{near}")
     return found
 

@@ -1,0 +1,64 @@
+"""What each command does, one function a command: options in, exit code out. Results go to stdout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penstock.errors import ConfigError
+from penstock.server.config import SETTINGS
+from penstock.server.settings import Settings, resolve_settings
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+
+def run(options: Namespace) -> int:
+    """`penstock run`: serve until told to stop."""
+    from penstock.cli.load import load_application
+
+    settings = _resolve(options)
+    application = load_application(options.application)
+    from penstock.server.serve import serve
+
+    code: int = serve(application, settings.config, application_path=options.application)
+    return code
+
+
+def check(options: Namespace) -> int:
+    """`penstock check`: the settings in force and their sources; the application too, when one is named."""
+    settings = _resolve(options)
+    rows = [
+        (
+            setting.key,
+            setting.kind.show(getattr(settings.config, setting.name)),
+            settings.sources[setting.name],
+        )
+        for setting in SETTINGS
+    ]
+    _print_table(rows)
+    if options.application is not None:
+        from penstock.cli.load import load_application
+
+        load_application(options.application)
+        print(f"\n{options.application} can be served")
+    return 0
+
+
+def _resolve(options: Namespace) -> Settings:
+    from penstock.cli.parser import get_flags
+
+    try:
+        folder = Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the working directory does not exist any more") from None
+    return resolve_settings(get_flags(options), os.environ, folder)
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows in aligned columns; nothing trails the last one."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

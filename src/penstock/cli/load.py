@@ -1,0 +1,147 @@
+"""Finds the application named on the command line: `module:attribute`, both dotted if need be.
+
+The working directory is put first on the import path, whichever way the command was started. Whatever goes
+wrong is one line: a module that is not there, an attribute that is not there, an object that is no
+application, or an import that raised, with the last line of the user's own code on the way there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from penstock.errors import ApplicationError, ConfigError
+from penstock.server.suggestion import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import ModuleType, TracebackType
+
+    from penstock.http.handler import Handler
+
+_PACKAGE = str(Path(__file__).parents[1])
+_LIBRARY = str(Path(os.__file__).parent)
+_MACHINERY = ("<frozen importlib", str(Path(_LIBRARY, "importlib")), __file__)
+_INSTALLED = ("/site-packages/", "/dist-packages/")
+
+
+def load_application(path: str) -> Handler:
+    """The application at `path`; ConfigError or ApplicationError says in one line why there is none."""
+    module_name, _, attribute = path.partition(":")
+    _check_form(path, module_name, attribute)
+    _put_working_directory_first()
+    module = _import(module_name)
+    found = _walk(module, attribute)
+    if not is_application(found):
+        raise ConfigError(_describe_stranger(path, found))
+    return cast("Handler", found)
+
+
+def is_application(value: object) -> bool:
+    """True for what a server can serve: an object, not a class, with the members of `Handler`."""
+    if isinstance(value, type):
+        return False
+    functions = ("resolve", "startup", "shutdown")
+    return hasattr(value, "methods") and all(callable(getattr(value, name, None)) for name in functions)
+
+
+def _check_form(path: str, module_name: str, attribute: str) -> None:
+    is_dotted = all((*module_name.split("."), *attribute.split(".")))
+    if is_dotted and "/" not in module_name and not module_name.endswith(".py"):
+        return
+    name = module_name.removesuffix(".py").strip("./").replace("/", ".") or "module"
+    raise ConfigError(
+        f"{path!r} does not name an application; expected module:app, such as {name}:{attribute or 'app'}"
+    )
+
+
+def _put_working_directory_first() -> None:
+    here = str(Path.cwd())
+    if sys.path[0] not in ("", here):
+        sys.path.insert(0, here)
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except (Exception, SystemExit) as error:
+        is_absent = isinstance(error, ModuleNotFoundError) and not list(_walk_files(error.__traceback__))
+        if is_absent:
+            raise ConfigError(_describe_absent(name, cast("ModuleNotFoundError", error))) from None
+        raise ApplicationError(f"cannot import {name!r}: {_describe_raised(error)}") from error
+
+
+def _walk(module: ModuleType, attribute: str) -> object:
+    found: object = module
+    for name in attribute.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise ConfigError(_describe_missing(module, found, name)) from None
+    return found
+
+
+def _walk_files(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:
+    """File and line of each frame below `_import`, without those of the import machinery."""
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if not file.startswith(_MACHINERY):
+            yield file, traceback.tb_lineno
+        traceback = traceback.tb_next
+
+
+def _describe_raised(error: BaseException) -> str:
+    kind = type(error).__name__
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_show(error.filename)}:{error.lineno}: {kind}: {error.msg}"
+    frames = list(_walk_files(error.__traceback__))
+    own = [frame for frame in frames if _is_own(frame[0])]
+    text = f"{kind}: {error}" if str(error) else kind
+    if not frames:
+        return text
+    file, line = (own or frames)[-1]
+    return f"{_show(file)}:{line}: {text}"
+
+
+def _is_own(file: str) -> bool:
+    return not file.startswith((_PACKAGE, _LIBRARY)) and not any(folder in file for folder in _INSTALLED)
+
+
+def _describe_absent(name: str, error: ModuleNotFoundError) -> str:
+    here = Path.cwd()
+    near = did_you_mean(name, _list_modules(here)) if error.name == name.partition(".")[0] else ""
+    return f"no module named {error.name or name!r} in {here} or among the installed packages{near}"
+
+
+def _list_modules(folder: Path) -> Iterable[str]:
+    for entry in folder.iterdir():
+        if entry.suffix == ".py":
+            yield entry.stem
+        elif entry.name.isidentifier() and entry.is_dir():
+            yield entry.name
+
+
+def _describe_missing(module: ModuleType, owner: object, name: str) -> str:
+    if owner is not module:
+        near = did_you_mean(name, dir(owner))
+        return f"{_name_type(owner)} in {module.__name__!r} has no attribute {name!r}{near}"
+    place = _show(getattr(module, "__file__", None) or "a folder without __init__.py")
+    applications = [key for key, value in vars(module).items() if is_application(value)]
+    near = f"; did you mean {applications[0]!r}?" if applications else did_you_mean(name, dir(module))
+    return f"module {module.__name__!r} ({place}) has no attribute {name!r}{near}"
+
+
+def _describe_stranger(path: str, found: object) -> str:
+    what = f"the class {found.__name__}" if isinstance(found, type) else _name_type(found)
+    return f"{path!r} is {what}, not an application; name an instance of penstock.App"
+
+
+def _name_type(value: object) -> str:
+    return f"an object of type {type(value).__name__}"
+
+
+def _show(file: str) -> str:
+    return file.removeprefix(f"{Path.cwd()}{os.sep}")

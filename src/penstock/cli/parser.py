@@ -1,0 +1,135 @@
+"""The grammar of the command line: commands, and one flag for each setting of the server.
+
+Flags are made from `SETTINGS` and keep their text: `server.settings` reads it, as it reads the environment
+and the file. argparse does the rest, but its abbreviations are off (a new flag must not change what an old
+command line means), and its errors become a `ConfigError`, so that all mistakes look alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, NoReturn
+
+from penstock.cli import commands
+from penstock.errors import ConfigError
+from penstock.server.config import SETTINGS, Setting
+from penstock.server.kinds import Switch
+from penstock.server.suggestion import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EPILOGUE = """\
+Every flag is also an environment variable, PENSTOCK_ and its name (--idle-timeout is PENSTOCK_IDLE_TIMEOUT),
+and a key in penstock.toml or under [tool.penstock] in pyproject.toml (idle_timeout = 75).
+Flag beats environment, environment beats file, file beats default. `penstock check` shows which one it was.
+SECONDS take a fraction: 0.5. BYTES take k, M or G, powers of 1024: 64k, 1MiB.
+"""
+_COMMANDS = {
+    "run": "serve an application",
+    "routes": "list the routes of an application",
+    "check": "show the settings in force and where each comes from; with MODULE:APP, load it too",
+}
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The options meant by `words`; `command` is the function to call with them."""
+    parser = _make_parser()
+    first = words[0] if words else ""
+    if not first:
+        parser.error(f"which command? {', '.join(_COMMANDS)}; `penstock --help` explains them")
+    if not first.startswith("-") and first not in _COMMANDS:
+        parser.error(f"unknown command {first!r}{did_you_mean(first, _COMMANDS)}")
+    options, rest = parser.parse_known_args(words)
+    if rest:
+        word = rest[0].partition("=")[0]
+        if not word.startswith("-"):
+            parser.error(f"unexpected argument {word!r}")
+        parser.error(f"unknown flag {word!r}{did_you_mean(word, _list_flags(options), "--")}")
+    if options.application is None and options.command is not commands.check:
+        parser.error(f"{first} what? Name the application: penstock {first} module:app")
+    return options
+
+
+def get_flags(options: argparse.Namespace) -> dict[str, object]:
+    """The flags that were given, by key."""
+    given = vars(options)
+    return {setting.key: given[setting.key] for setting in SETTINGS if setting.key in given}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message)
+
+
+def _make_parser() -> _Parser:
+    parser = _Parser(
+        prog="penstock", description="A pure-Python HTTP server and framework.", allow_abbrev=False
+    )
+    parser.add_argument("-V", "--version", action=_Version, nargs=0, help="print the version")
+    made = parser.add_subparsers(title="commands")
+    for name, purpose in _COMMANDS.items():
+        _add_command(made, name, purpose)
+    return parser
+
+
+def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: str) -> None:
+    has_settings = name != "routes"
+    parser = made.add_parser(
+        name,
+        help=purpose,
+        description=f"{purpose[0].upper()}{purpose[1:]}.",
+        epilog=_EPILOGUE if has_settings else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(command=getattr(commands, name))
+    parser.add_argument(
+        "application",
+        metavar="MODULE:APP",
+        nargs="?",
+        help="what to import, and the name in it: shop.web:app",
+    )
+    if has_settings:
+        groups = dict.fromkeys(setting.group for setting in SETTINGS)
+        arguments = {group: parser.add_argument_group(group) for group in groups}
+        for setting in SETTINGS:
+            _add_flag(arguments[setting.group], setting)
+
+
+def _add_flag(group: argparse._ArgumentGroup, setting: Setting) -> None:
+    purpose = f"{setting.purpose} (default {setting.default})".replace("%", "%%")
+    if isinstance(setting.kind, Switch):
+        group.add_argument(
+            setting.flag,
+            dest=setting.key,
+            action=argparse.BooleanOptionalAction,
+            default=argparse.SUPPRESS,
+            help=purpose,
+        )
+        return
+    group.add_argument(
+        setting.flag,
+        dest=setting.key,
+        metavar=setting.kind.metavar,
+        default=argparse.SUPPRESS,
+        help=purpose,
+    )
+
+
+class _Version(argparse.Action):
+    """`--version` among other words; alone it never gets here."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from penstock import __version__
+
+        print(f"penstock {__version__}")
+        parser.exit()
+
+
+def _list_flags(options: argparse.Namespace) -> list[str]:
+    if options.command is commands.routes:
+        return ["--help"]
+    switches = [setting.flag for setting in SETTINGS if isinstance(setting.kind, Switch)]
+    negations = [flag.replace("--", "--no-") for flag in switches]
+    return ["--help", *(setting.flag for setting in SETTINGS), *negations]

@@ -1,0 +1,98 @@
+"""What a server says of itself on stderr when it is ready: what it serves, where, and within which bounds.
+
+Every deadline and limit in force is there, made from the settings, so none can be forgotten. It is part of
+the log at level info: a higher `log_level` silences it. Coloured only on a terminal, and not under NO_COLOR.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from typing import TYPE_CHECKING, TextIO
+
+from penstock.server.config import DEADLINES, LIMITS, SETTINGS
+from penstock.server.kinds import Count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from penstock.server.config import Config
+
+_WIDTH = 100
+_INDENT = 13  # of the values; the longest label is "application"
+_BOLD, _DIM, _GREEN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"
+
+
+def write_banner(
+    config: Config,
+    *,
+    application_path: str,
+    urls: Sequence[str],
+    interface: str = "Penstock App",
+    stream: TextIO | None = None,
+) -> None:
+    """Write the banner for a server that listens at `urls` to `stream`, by default stderr."""
+    if config.log_level not in ("debug", "info"):
+        return
+    stream = sys.stderr if stream is None else stream
+    text = render_banner(config, application_path, urls, interface, is_coloured=_wants_colour(stream))
+    stream.write(text)
+    stream.flush()
+
+
+def render_banner(
+    config: Config, application_path: str, urls: Sequence[str], interface: str, *, is_coloured: bool = False
+) -> str:
+    """The banner's text."""
+    from penstock import __version__
+
+    bold, dim, green, plain = (_BOLD, _DIM, _GREEN, _PLAIN) if is_coloured else ("", "", "", "")
+    python = ".".join(map(str, sys.version_info[:3]))
+    rows = [
+        ("application", f"{application_path} ({interface})"),
+        ("address", ", ".join(urls)),
+        ("process", f"pid {os.getpid()}, Python {python}, up to {config.threads} threads"),
+        ("deadlines", ", ".join(_list_group(config, DEADLINES))),
+        ("limits", ", ".join(_list_group(config, LIMITS))),
+        (
+            "bounds",
+            f"{config.connection_limit} connections, {config.queue_limit} requests waiting for a thread",
+        ),
+    ]
+    lines = [f"{bold}Penstock {__version__}{plain} {dim}(Ctrl-C stops it){plain}"]
+    for label, value in rows:
+        first, *rest = _wrap(value)
+        start, end = (green, plain) if label == "address" else ("", "")
+        lines.append(f"  {dim}{label.ljust(_INDENT - 2)}{plain} {start}{first}{end}")
+        lines.extend(f"{' ' * (_INDENT + 1)}{line}" for line in rest)
+    return "\n".join(lines) + "\n"
+
+
+def to_url(host: str, port: int, scheme: str = "http") -> str:
+    """The URL of a listening address; an IPv6 address gets its brackets.
+
+    >>> to_url("::1", 8000)
+    'http://[::1]:8000'
+    """
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _list_group(config: Config, group: str) -> Iterable[str]:
+    for setting in SETTINGS:
+        if setting.group == group:
+            label = setting.key.removesuffix("_timeout").removesuffix("_limit").replace("_", " ")
+            value = setting.kind.show(getattr(config, setting.name))
+            yield f"{value} {label}s" if isinstance(setting.kind, Count) else f"{label} {value}"
+
+
+def _wrap(text: str) -> list[str]:
+    """Lines of `text`, broken only after a comma: "head 15 s" stays in one piece."""
+    glued = text.replace(" ", "\xa0").replace(",\xa0", ", ")
+    lines = textwrap.wrap(glued, _WIDTH - _INDENT, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\xa0", " ") for line in lines]
+
+
+def _wants_colour(stream: TextIO) -> bool:
+    # https://no-color.org: any text but the empty one switches colour off.
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
