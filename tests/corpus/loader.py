@@ -139,7 +139,7 @@ def _read_line(case: Case, line: str) -> None:
     elif name == "live":
         case.live = value
     elif name == "request":
-        method, target = value.split(" ")
+        method, _, target = value.partition(" ")
         raw_path, _, raw_query = to_octets(target).partition(b"?")
         case.requests.append(Expected(method, raw_path, raw_query))
     elif name == "error":
