@@ -35,7 +35,11 @@ def test_names_follow_from_the_field_without_its_unit():
     rate = by_name["content_min_rate_bytes_per_s"]
     limit = by_name["content_limit_bytes"]
 
-    assert (idle.key, idle.flag, idle.environment) == ("idle_timeout", "--idle-timeout", "PENSTOCK_IDLE_TIMEOUT")
+    assert (idle.key, idle.flag, idle.environment) == (
+        "idle_timeout",
+        "--idle-timeout",
+        "PENSTOCK_IDLE_TIMEOUT",
+    )
     assert rate.flag == "--content-min-rate"
     assert limit.flag == "--content-limit"
 
@@ -112,8 +116,14 @@ def test_values_are_read_by_their_kind():
     ("wrong", "message"),
     [
         ({"port": 65_536}, "port: expected a whole number from 0 to 65535, got 65536"),
-        ({"idle_timeout_s": 0}, "idle_timeout: expected seconds such as 15 or 0.5, more than 0 and at most 86400, got 0"),
-        ({"content_limit_bytes": -1}, "content_limit: expected bytes such as 65536, 64k or 1MiB, at least 0, got -1"),
+        (
+            {"idle_timeout_s": 0},
+            "idle_timeout: expected seconds such as 15 or 0.5, more than 0 and at most 86400, got 0",
+        ),
+        (
+            {"content_limit_bytes": -1},
+            "content_limit: expected bytes such as 65536, 64k or 1MiB, at least 0, got -1",
+        ),
         ({"log_level": "loud"}, "log_level: expected debug, info, warning, error or critical, got 'loud'"),
     ],
 )

@@ -59,14 +59,16 @@ def test_value_is_read(kind, text, value):
     assert kind.read(read) == value, "reading is idempotent"
 
 
-@pytest.mark.parametrize("kind", [COUNT, Seconds(), Size(), Switch(), CHOICE, Host(), FieldValue()])
-@pytest.mark.parametrize(
-    "wrong", ["x\ny", " 7", "7 ", "1_0", "٣", "+1", "-1", "1e3", "0x10", "nan", "inf", "café", [], {}, b"1", 1j]
-)
-def test_nothing_odd_is_taken_for_a_value(kind, wrong):
-    if isinstance(kind, Host | FieldValue) and wrong in ("1_0", "+1", "-1", "1e3", "0x10", "nan", "inf"):
-        pytest.skip("is text")
+@pytest.mark.parametrize("kind", [COUNT, Seconds(), Size(), Switch(), CHOICE])
+@pytest.mark.parametrize("wrong", ["1_0", "+1", "-1", "1e3", "0x10", "nan", "inf"])
+def test_what_only_int_and_float_take_is_no_number(kind, wrong):
+    with pytest.raises(ValueError, match="expected"):
+        kind.read(wrong)
 
+
+@pytest.mark.parametrize("kind", [COUNT, Seconds(), Size(), Switch(), CHOICE, Host(), FieldValue()])
+@pytest.mark.parametrize("wrong", ["x\ny", " 7", "7 ", "7\n", "٣", "café", [], {}, b"1", 1j])
+def test_nothing_odd_is_taken_for_a_value(kind, wrong):
     with pytest.raises(ValueError, match=r"\Aexpected [^\n]+, got [^\n]+\Z"):
         kind.read(wrong)
 

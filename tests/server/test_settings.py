@@ -68,7 +68,9 @@ def test_refused_switch_shows_its_negative_flag(tmp_path):
 
 
 def test_table_in_pyproject_is_read(tmp_path):
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n\n[tool.penstock]\ncontent_limit = "2MiB"\n')
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "x"\n\n[tool.penstock]\ncontent_limit = "2MiB"\n'
+    )
 
     settings = resolve_settings({}, {}, tmp_path)
 

@@ -27,6 +27,22 @@ def run(options: Namespace) -> int:
     return code
 
 
+def routes(options: Namespace) -> int:
+    """`penstock routes`: every route in the order of declaration; HEAD and OPTIONS come by themselves."""
+    from penstock.app.routing.router import Router, handler_name
+    from penstock.cli.load import load_application
+
+    application: object = load_application(options.application)
+    if not isinstance(application, Router):
+        raise ConfigError(f"{options.application!r} has no list of routes: it is not a penstock.App")
+    rows = [
+        (",".join(route.methods), path, route.name, handler_name(route.handler))
+        for path, route, _ in application.placed()
+    ]
+    _print_table([("METHOD", "PATH", "NAME", "HANDLER"), *rows])
+    return 0
+
+
 def check(options: Namespace) -> int:
     """`penstock check`: the settings in force and their sources; the application too, when one is named."""
     settings = _resolve(options)

@@ -45,7 +45,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         word = rest[0].partition("=")[0]
         if not word.startswith("-"):
             parser.error(f"unexpected argument {word!r}")
-        parser.error(f"unknown flag {word!r}{did_you_mean(word, _list_flags(options), "--")}")
+        parser.error(f"unknown flag {word!r}{did_you_mean(word, _list_flags(options), '--')}")
     if options.application is None and options.command is not commands.check:
         parser.error(f"{first} what? Name the application: penstock {first} module:app")
     return options

@@ -1,0 +1,117 @@
+"""The banner: what, where, the bounds in force; colour only where a person looks."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+
+from penstock.server.banner import render_banner, to_url, write_banner
+from penstock.server.config import DEADLINES, LIMITS, SETTINGS, Config
+
+ARGUMENTS = {"application_path": "demo:app", "urls": ["http://127.0.0.1:8000"]}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def render(config, **changes):
+    arguments = {**ARGUMENTS, "interface": "Penstock App", **changes}
+    return render_banner(config, **arguments)
+
+
+def test_banner_says_what_is_served_where_and_by_whom():
+    text = render(Config())
+
+    assert "demo:app (Penstock App)" in text
+    assert "http://127.0.0.1:8000" in text
+    assert f"pid {os.getpid()}, Python 3." in text
+    assert "up to 16 threads" in text
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [setting for setting in SETTINGS if setting.group in (DEADLINES, LIMITS)],
+    ids=lambda setting: setting.key,
+)
+def test_every_deadline_and_limit_in_force_is_shown(setting):
+    config = Config(**{setting.name: 4321})
+
+    text = render(config)
+
+    assert setting.kind.show(getattr(config, setting.name)) in text
+
+
+def test_bounds_in_force_are_shown():
+    text = render(Config(threads=4, connection_limit=77, queue_limit=88))
+
+    assert "up to 4 threads" in text
+    assert "77 connections, 88 requests waiting" in text
+
+
+def test_lines_are_aligned_and_short():
+    lines = render(Config()).splitlines()
+
+    values = lines[1:]
+    assert all(len(line) <= 100 for line in lines)
+    assert all(line[13] == " " and line[14] != " " for line in values)
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_several_addresses_are_shown():
+    text = render(Config(), urls=["http://127.0.0.1:8000", "http://[::1]:8000"])
+
+    assert "http://127.0.0.1:8000, http://[::1]:8000" in text
+
+
+@pytest.mark.parametrize(
+    ("stream", "environment", "is_coloured"),
+    [
+        (Terminal(), {"TERM": "xterm"}, True),
+        (Terminal(), {"TERM": "xterm", "NO_COLOR": ""}, True),
+        (Terminal(), {"TERM": "xterm", "NO_COLOR": "1"}, False),
+        (Terminal(), {"TERM": "dumb"}, False),
+        (io.StringIO(), {"TERM": "xterm"}, False),
+    ],
+)
+def test_colour_is_for_terminals_only(stream, environment, is_coloured, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    write_banner(Config(), **ARGUMENTS, stream=stream)
+
+    assert ("\x1b[" in stream.getvalue()) is is_coloured
+
+
+def test_colour_changes_nothing_else():
+    plain = render(Config())
+
+    coloured = render(Config(), is_coloured=True)
+
+    for code in ("\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[32m"):
+        coloured = coloured.replace(code, "")
+    assert coloured == plain
+
+
+def test_banner_goes_to_stderr(capsys):
+    write_banner(Config(), **ARGUMENTS)
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("Penstock ")
+
+
+@pytest.mark.parametrize("level", ["warning", "error", "critical"])
+def test_higher_log_level_silences_it(level, capsys):
+    write_banner(Config(log_level=level), **ARGUMENTS)
+
+    assert capsys.readouterr().err == ""
+
+
+def test_address_of_ipv6_has_brackets():
+    assert to_url("::1", 80) == "http://[::1]:80"
+    assert to_url("localhost", 443, "https") == "https://localhost:443"
