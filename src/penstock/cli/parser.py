@@ -8,7 +8,7 @@ command line means), and its errors become a `ConfigError`, so that all mistakes
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.cli import commands
 from penstock.errors import ConfigError
@@ -62,6 +62,13 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(message)
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the epilogue's lines, and nearly every flag on one line with its purpose."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **{**options, "max_help_position": 32})
+
+
 def _make_parser() -> _Parser:
     parser = _Parser(
         prog="penstock", description="A pure-Python HTTP server and framework.", allow_abbrev=False
@@ -75,12 +82,14 @@ def _make_parser() -> _Parser:
 
 def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: str) -> None:
     has_settings = name != "routes"
+    usage = {"run": "MODULE:APP [FLAG ...]", "routes": "MODULE:APP", "check": "[MODULE:APP] [FLAG ...]"}
     parser = made.add_parser(
         name,
         help=purpose,
+        usage=f"penstock {name} {usage[name]}",
         description=f"{purpose[0].upper()}{purpose[1:]}.",
         epilog=_EPILOGUE if has_settings else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     parser.set_defaults(command=getattr(commands, name))

@@ -60,9 +60,7 @@ class Config:
     # waitress 4, cheroot 10, Starlette 40. Threads beyond what waits on I/O only contend for the GIL.
     threads: int = _setting(16, WORK, Count(), "threads that run `def` handlers, at most")
     # 16 threads with handlers of 10 ms empty it in 0.64 s: who waits longer is better served by a 503.
-    queue_limit: int = _setting(
-        1024, WORK, Count(0), "requests that may wait for a thread; beyond it 503 with Retry-After"
-    )
+    queue_limit: int = _setting(1024, WORK, Count(0), "requests that may wait for a thread; beyond it 503")
     processes: int = _setting(
         _count_processors, WORK, Count(), 'processes for run="process" handlers, at most'
     )
