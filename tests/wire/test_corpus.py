@@ -6,7 +6,7 @@ import pytest
 
 from penstock.wire.limits import STANDARD_METHODS, Limits
 from tests.corpus.loader import Case, Expected, load_corpus
-from tests.wire.driver import Outcome, Seen, drive, split_everywhere, split_evenly
+from tests.wire.driver import Outcome, Seen, drive, split_evenly, split_everywhere
 
 CORPUS = load_corpus()
 NEXT = b"GET /behind HTTP/1.1\r\nHost: behind\r\n\r\n"
