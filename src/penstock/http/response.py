@@ -6,13 +6,14 @@ response may be kept and returned many times; nothing about one connection is st
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from penstock.http.cookies import render_set_cookie
 from penstock.http.headers import MutableHeaders
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
     from datetime import datetime
     from typing import Literal
 
@@ -150,7 +151,7 @@ class StreamResponse(Response):
     closed when the client leaves. `trailers` are sent after chunked content; a callable is asked once the content is sent.
     """
 
-    __slots__ = ("content", "trailers")
+    __slots__ = ("content", "context", "trailers")
 
     is_stream = True
 
@@ -160,8 +161,10 @@ class StreamResponse(Response):
         status: int = 200,
         headers: Fields | None = None,
         media_type: str = OCTETS,
-        trailers: Fields | None = None,
+        trailers: Fields | Callable[[], Fields] | None = None,
     ) -> None:
         super().__init__(b"", status, headers, media_type)
         self.content = content
         self.trailers = trailers
+        self.context = copy_context()
+        """Where the content is made: the iterator sees the context variables of whoever made the response."""

@@ -115,10 +115,6 @@ class Config:
     trailer_field_limit: int = _setting(
         _WIRE.trailer_fields, LIMITS, Count(0), "fields in a trailer section; beyond it 431"
     )
-    # asyncio 64 KiB, Node 64 KiB. Larger: each wait of a handler costs a switch of task or thread.
-    write_buffer_bytes: int = _setting(
-        2**18, LIMITS, Size(), "bytes of a streamed reply that wait for the client before its handler does"
-    )
     # uvicorn 64 KiB (HIGH_WATER_LIMIT): one read of the socket.
     pipeline_buffer_bytes: int = _setting(
         2**16, LIMITS, Size(), "bytes read ahead while a request is served; beyond it the client waits"
@@ -140,6 +136,29 @@ class Config:
                 msg = f"{setting.key}: {error}"
                 raise ConfigError(msg) from None
             object.__setattr__(self, setting.name, value)
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds on one request, as the wire takes them."""
+        return Limits(
+            request_line_bytes=self.request_line_limit_bytes,
+            head_bytes=self.head_limit_bytes,
+            fields=self.field_limit,
+            content_bytes=self.content_limit_bytes,
+            chunk_line_bytes=self.chunk_line_limit_bytes,
+            trailer_bytes=self.trailer_limit_bytes,
+            trailer_fields=self.trailer_field_limit,
+        )
+
+    def timeouts(self) -> list[float]:
+        """Every deadline of a connection, in seconds: the shortest says how often they are looked at."""
+        return [
+            self.head_timeout_s,
+            self.content_timeout_s,
+            self.idle_timeout_s,
+            self.write_timeout_s,
+            self.linger_timeout_s,
+        ]
 
 
 @dataclass(frozen=True, slots=True)

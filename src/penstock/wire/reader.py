@@ -76,18 +76,19 @@ class RequestReader:
 
     __slots__ = (
         "_chunked",
-        "_data",
         "_grammar",
         "_position",
         "_remaining",
         "_scanner",
         "content_limit_bytes",
+        "held",
         "trailers",
     )
 
     def __init__(self, limits: Limits = Limits(), methods: frozenset[str] = STANDARD_METHODS) -> None:
         self._grammar = grammar_for(limits, methods)
-        self._data = b""  # octets received and not yet consumed begin at _position
+        self.held = b""
+        """Octets received; those not yet consumed begin at `_position`. Empty when there are none."""
         self._position = 0
         self._scanner: HeadScanner | _Deaf | None = None  # a head that came in pieces; _DEAF after the last request
         self._remaining = 0  # octets of content still to come, when Content-Length says so
@@ -100,9 +101,9 @@ class RequestReader:
         """Take octets; return the next request, without its content, or None: more wanted. RemoteProtocolError with its status."""
         if self._scanner is not None:
             return self._scan(data)
-        if self._data:
-            data = self._data[self._position :] + data if data else self._data
-            position = 0 if data is not self._data else self._position
+        if self.held:
+            data = self.held[self._position :] + data if data else self.held
+            position = 0 if data is not self.held else self._position
         else:
             position = 0
         match = _match_line(data, position)
@@ -132,16 +133,16 @@ class RequestReader:
         headers, framing = known
         end += 2
         if end == len(data):
-            self._data = b""
+            self.held = b""
         else:
-            self._data = data
+            self.held = data
             self._position = end
         if framing is not _PLAIN:
             self._expect_content(framing)
         return Request(method, path, query or b"", version, headers, framing)
 
     def _start_scan(self, data: bytes, position: int) -> Request | None:
-        self._data = b""
+        self.held = b""
         if position == len(data):
             return None
         self._scanner = HeadScanner(self._grammar.limits, self._grammar.methods)
@@ -153,7 +154,7 @@ class RequestReader:
         found = scanner.feed(data)
         if found is None:
             return None
-        (method, target, version, section), self._data = found
+        (method, target, version, section), self.held = found
         self._position = 0
         self._scanner = None
         headers, framing = self._grammar.sections[version].get(section) or self._grammar.read_section(section, version)
@@ -181,7 +182,7 @@ class RequestReader:
             return b""
         if self._remaining > self.content_limit_bytes:
             raise RemoteProtocolError(413, f"content of {self._remaining} octets; at most {self.content_limit_bytes} are taken")
-        piece = self._data[self._position : self._position + self._remaining]
+        piece = self.held[self._position : self._position + self._remaining]
         if not piece:
             return None
         self._remaining -= len(piece)
@@ -190,32 +191,32 @@ class RequestReader:
 
     def _next_chunked(self, chunked: ChunkedDecoder) -> bytes | None:
         chunked.limit_bytes = self.content_limit_bytes
-        piece, rest = chunked.feed(self._data[self._position :])
+        piece, rest = chunked.feed(self.held[self._position :])
         self._position = 0
         if rest is None:
-            self._data = b""
+            self.held = b""
             return piece or None
-        self._data = rest
+        self.held = rest
         self.trailers = chunked.trailers
         self._chunked = None
         return piece
 
     def _consume(self, count: int) -> None:
         self._position += count
-        if self._position == len(self._data):
-            self._data = b""
+        if self._position == len(self.held):
+            self.held = b""
             self._position = 0
 
     def hold(self, data: bytes) -> None:
         """Keep octets that came while the current request is being answered."""
         if self._scanner is not _DEAF or self._remaining or self._chunked is not None:
-            self._data = self._data[self._position :] + data if self._data else data
+            self.held = self.held[self._position :] + data if self.held else data
             self._position = 0
 
     @property
     def buffered(self) -> int:
         """Octets held and not yet given out."""
-        held = len(self._data) - self._position if self._data else 0
+        held = len(self.held) - self._position if self.held else 0
         return held + (self._scanner.held if self._scanner is not None else 0)
 
     @property

@@ -1,0 +1,81 @@
+"""Penstock: an HTTP/1.1 server and web framework in pure Python, without dependencies.
+
+>>> from penstock import App
+>>> app = App()
+>>> @app.get("/")
+... def home() -> str:
+...     return "Hello, World!"
+
+This module is the list of public names and nothing else. Each is imported when it is first used, so that `import penstock` costs
+next to nothing and a program pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from penstock.app.application import App
+    from penstock.app.routing.router import Router
+    from penstock.errors import ClientDisconnected, HTTPError
+    from penstock.http.handler import BodyStream
+    from penstock.http.headers import Headers
+    from penstock.http.request import Request
+    from penstock.http.response import (
+        HTMLResponse,
+        JSONResponse,
+        RedirectResponse,
+        Response,
+        StreamResponse,
+        TextResponse,
+    )
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "App": "penstock.app.application",
+    "BodyStream": "penstock.http.handler",
+    "ClientDisconnected": "penstock.errors",
+    "HTMLResponse": "penstock.http.response",
+    "HTTPError": "penstock.errors",
+    "Headers": "penstock.http.headers",
+    "JSONResponse": "penstock.http.response",
+    "RedirectResponse": "penstock.http.response",
+    "Request": "penstock.http.request",
+    "Response": "penstock.http.response",
+    "Router": "penstock.app.routing.router",
+    "StreamResponse": "penstock.http.response",
+    "TextResponse": "penstock.http.response",
+}
+
+__all__ = [
+    "App",
+    "BodyStream",
+    "ClientDisconnected",
+    "HTMLResponse",
+    "HTTPError",
+    "Headers",
+    "JSONResponse",
+    "RedirectResponse",
+    "Request",
+    "Response",
+    "Router",
+    "StreamResponse",
+    "TextResponse",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'penstock' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(place), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,561 @@
+"""One connection as requests and replies.
+
+The path to read aloud: `on_ready` receives; `_advance` has the reader make requests of the octets; `_begin` resolves each to
+its endpoint; `_call` runs it where it wants to run; `_reply` renders the response and sends it. A request that waits, for
+content, a Task, a thread or the client, leaves `phase` other than IDLE and the loop goes on with other connections; what
+it waited for calls `_reply`, and `resume` takes up the octets that came meanwhile. Replies leave in the order of requests
+because the next request is not begun before the last is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextvars import copy_context
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import LocalProtocolError, RemoteProtocolError
+from penstock.http.handler import INLINE, TASK, Endpoint
+from penstock.http.problem import problem
+from penstock.http.response import Response
+from penstock.server.content import Collected, ConnectionBody, fault_of
+from penstock.server.poller import IN, OUT
+from penstock.server.streams import start_stream
+from penstock.server.transport import BUSY, CLOSED, CONTENT, FLUSHING, HEAD, IDLE, LINGER, NEVER, THREAD, Transport
+from penstock.wire.reader import RequestReader
+from penstock.wire.serialise import CONTINUE, closes
+
+if TYPE_CHECKING:
+    import socket
+
+    from penstock.http.request import Request
+    from penstock.server.reactor import Reactor
+    from penstock.server.streams import Stream
+
+_log = logging.getLogger("penstock.server")
+
+_RECEIVE_BYTES = 65_536
+# Replies to pipelined requests are sent together, in batches of about this size.
+_CORK_BYTES = 65_536
+
+
+class Connection(Transport):
+    """Reads requests, has them answered, writes replies. Everything here runs in the reactor's thread, but `_serve_in_thread`."""
+
+    __slots__ = ("_address", "_content", "_corked", "_corked_bytes", "_started", "body", "endpoint", "reader", "request", "stream", "task")
+
+    def __init__(self, reactor: Reactor, sock: socket.socket, address: Any) -> None:
+        super().__init__(reactor, sock)
+        self._address = address
+        self.reader = RequestReader(reactor.limits, reactor.methods)
+        self.request: Request | None = None
+        """The request being received or answered."""
+        self.endpoint: Endpoint | None = None
+        self.task: asyncio.Task[Any] | None = None
+        """The Task that answers it."""
+        self.stream: Stream | None = None
+        """The streaming response under way."""
+        self.body: ConnectionBody | None = None
+        """Its content, when the handler takes it as a stream."""
+        self._content: Collected | None = None
+        self._corked: list[bytes] | None = None
+        self._corked_bytes = 0
+        self._started = 0.0
+        self.deadline = reactor.now + reactor.config.head_timeout_s
+
+    # What a request may know of its connection.
+
+    @property
+    def scheme(self) -> str:
+        return "http"
+
+    @property
+    def client(self) -> tuple[str, int] | None:
+        return self._address[:2] if isinstance(self._address, tuple) else None
+
+    @property
+    def server(self) -> Any:
+        return self.reactor.server
+
+    # Receiving.
+
+    def on_ready(self, events: int) -> None:
+        """The poller has something."""
+        if events & OUT:
+            self.flush()
+            if self.phase == CLOSED:
+                return
+        if events & ~OUT:
+            self._receive()
+
+    def _receive(self) -> None:
+        try:
+            data = self._recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+            self.peer_ended = self.closing = True  # a reset: nobody reads a reply
+        if not data:
+            self._on_end_of_input()
+        elif self.phase <= HEAD:
+            self._advance(data)
+        elif self.phase == CONTENT:
+            self._receive_content(data)
+            self.resume()
+        elif self.phase != LINGER:
+            self._read_ahead(data)
+
+    def _advance(self, data: bytes) -> None:
+        """Read and answer requests until octets run out, or one has to wait."""
+        reader = self.reader
+        try:
+            request = reader.next_request(data)
+            while request is not None:
+                self._begin(request)
+                if self.phase != IDLE:
+                    return
+                if not reader.held:
+                    break
+                request = reader.next_request()
+        except RemoteProtocolError as fault:
+            self._refuse(fault)
+            return
+        if self._corked is not None:
+            self._uncork()
+        if request is None and self.phase == IDLE and reader.in_head:
+            self.phase = HEAD
+            self.deadline = self.reactor.now + self.reactor.config.head_timeout_s
+
+    def _begin(self, request: Request) -> None:
+        reactor = self.reactor
+        self.phase = IDLE
+        self.request = request
+        request.connection = self
+        if reactor.log_access is not None:
+            self._started = perf_counter()
+        endpoint = self.endpoint = reactor.resolve(request)
+        framing = request.framing
+        if framing.content_length or framing.chunked:
+            if endpoint.body_limit is not None:
+                self.reader.content_limit_bytes = endpoint.body_limit
+            if endpoint.streams_body:
+                self._stream_content(request)
+            else:
+                self.phase = CONTENT
+                self._content = Collected(reactor.now)
+                self._receive_content(b"")
+                return
+        elif endpoint.streams_body:
+            self.body = request.stream = ConnectionBody(self)
+            self.body.feed(b"")
+        self._call(request, endpoint)
+
+    def _receive_content(self, data: bytes) -> None:
+        """Collect; at the end call the handler."""
+        content, request = self._content, self.request
+        assert content is not None and request is not None  # noqa: S101, PT018 - phase is CONTENT
+        try:
+            while (piece := self.reader.next_content(data)) is not None:
+                data = b""
+                if not piece:
+                    break
+                content.add(piece)
+        except RemoteProtocolError as fault:
+            self._refuse(fault)
+            return
+        if piece is None:
+            if request.framing.expects_continue and not content.pieces and not self.reader.buffered and not data:
+                self._uncork()
+                self.write(CONTINUE)
+            if self.phase == CONTENT and self.unsent is None:
+                self.deadline = content.deadline(self.reactor.config)
+            return
+        self._content = None
+        request.body = b"".join(content.pieces)
+        request.trailers = self.reader.trailers
+        self.phase = IDLE
+        assert self.endpoint is not None  # noqa: S101
+        self._call(request, self.endpoint)
+
+    def _stream_content(self, request: Request) -> None:
+        self.body = request.stream = ConnectionBody(self)
+        self._feed_body(b"")
+
+    def _feed_body(self, data: bytes) -> None:
+        """Hand content on to the handler's stream, as far as octets go and the handler keeps up."""
+        body = self.body
+        assert body is not None  # noqa: S101 - the caller looked
+        try:
+            while self.reader.in_content and (piece := self.reader.next_content(data)) is not None:
+                data = b""
+                body.feed(piece)
+                if not piece:
+                    break
+            else:
+                if not self.reader.in_content:
+                    body.feed(b"")
+        except RemoteProtocolError as fault:
+            self.closing = True
+            self._log_fault(fault)
+            body.fail(fault_of(fault.status, fault.detail))
+            self.watch(self.mask & ~IN)
+            return
+        if not self.reader.in_content and self.request is not None:
+            self.request.trailers = self.reader.trailers
+        self.watch(self.mask & ~IN if body.is_full else self.mask | IN)
+
+    def want_content(self) -> None:
+        """The handler waits for content, or has room for more of it."""
+        request, body = self.request, self.body
+        if request is None or body is None or self.phase == CLOSED:
+            return
+        if request.framing.expects_continue and self.reader.in_content and not self.reader.buffered and not body.is_started:
+            self.write(CONTINUE)
+        body.is_started = True
+        if not self.peer_ended and not self.closing and not self.is_doomed:
+            self.watch(self.mask | IN)
+        if self.reader.in_content and self.unsent is None:
+            self.deadline = body.deadline(self.reactor.config)
+
+    def _read_ahead(self, data: bytes) -> None:
+        """Octets while a request is being answered: its content, or requests to come."""
+        if self.body is not None and self.reader.in_content:
+            self._feed_body(data)
+            if self.body is not None and self.unsent is None:
+                self.deadline = self.body.deadline(self.reactor.config) if self.reader.in_content else NEVER
+        else:
+            self.reader.hold(data)
+            if self.reader.buffered >= self.reactor.config.pipeline_buffer_bytes and self.phase != IDLE:
+                self.watch(self.mask & ~IN)
+        self.resume()  # the thread may have finished between the poll and now
+
+    def _on_end_of_input(self) -> None:
+        was_reset = self.peer_ended
+        self.peer_ended = True
+        if self.phase in (LINGER, CLOSED) or (self.phase == IDLE) or was_reset and self.phase in (HEAD, CONTENT, FLUSHING):
+            self.close()
+            return
+        self.closing = True
+        if self.phase in (HEAD, CONTENT):
+            try:
+                self.reader.end_of_input()
+            except RemoteProtocolError as fault:
+                self._refuse(fault)
+            return
+        # A request is being answered. The client may have shut only its own side, so a complete reply is still sent.
+        if self.body is not None and self.reader.in_content:
+            self.body.disconnect()
+        if self.stream is not None:
+            self.stream.disconnect()
+        elif self.task is not None and self.endpoint is not None and self.endpoint.cancel_on_disconnect:
+            self.task.cancel()
+        if was_reset:
+            self.close()
+        else:
+            self.watch(self.mask & ~IN)
+            self.resume()
+
+    # Answering.
+
+    def _call(self, request: Request, endpoint: Endpoint) -> None:
+        run = endpoint.run
+        try:
+            if run == TASK:
+                answer: Any = self.reactor.run(endpoint.call(request))  # type: ignore[arg-type]
+            elif run == INLINE:
+                answer = copy_context().run(endpoint.call, request)
+            else:
+                self._call_in_thread(request, endpoint)
+                return
+        except BaseException as error:
+            answer = self._last_resort(request, error)
+        if isinstance(answer, Response):
+            self.reply(request, answer)
+        else:
+            self._await(request, answer)
+
+    def _call_in_thread(self, request: Request, endpoint: Endpoint) -> None:
+        self._uncork()
+        if self.unsent is not None or self.phase == CLOSED:
+            # The batch before it is not taken yet, and only one side may write: this request waits for the client to read.
+            if self.phase != CLOSED:
+                self.phase = FLUSHING
+                self.task = None
+                self._content = None
+                self.reactor.when_flushed[self] = partial(self._call_in_thread, request, endpoint)
+            return
+        self.phase = THREAD
+        self.deadline = NEVER
+        if not self.reactor.threads.submit(self._serve_in_thread, request, endpoint):
+            self.phase = IDLE
+            self.reply(request, problem(503, detail="all threads are busy and the queue is full", headers={"Retry-After": "1"}))
+
+    def _serve_in_thread(self, request: Request, endpoint: Endpoint) -> None:
+        """Answer one request in a pool thread, up to the last octet when the client takes it at once."""
+        try:
+            answer: Any = endpoint.call(request)
+        except BaseException as error:
+            answer = self._last_resort(request, error)
+        reactor = self.reactor
+        if self.body is not None or not isinstance(answer, Response) or answer.is_stream or not self._is_persistent(request, answer):
+            reactor.post(self._take_back, request, answer)
+            return
+        octets = self._render(request, answer, persistent=True)
+        try:
+            sent = self._send(octets)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            sent = len(octets)
+            self.closing = self.peer_ended = True
+        if reactor.log_access is not None:
+            reactor.log_access(self, request, answer, len(octets), self._started)
+        if sent != len(octets):
+            reactor.post(self._flush_for_thread, memoryview(octets)[sent:])
+            return
+        self.request = self.endpoint = None
+        self.deadline = reactor.now + reactor.config.idle_timeout_s
+        self.phase = IDLE
+        # From here the reactor may begin the next request. It looks at `phase` after it took octets, this thread at the octets
+        # after it set `phase`: whichever comes last sees both, and `resume` is harmless twice.
+        if self.reader.held or self.closing:
+            reactor.post(self.resume)
+
+    def _take_back(self, request: Request, answer: Any) -> None:
+        """A pool thread hands back a reply it does not send itself."""
+        self.phase = BUSY
+        if self.is_doomed:
+            self.close()
+        elif isinstance(answer, Response):
+            self.reply(request, answer)
+            self.resume()
+        else:
+            self._await(request, answer)
+
+    def _flush_for_thread(self, rest: memoryview) -> None:
+        self.phase = BUSY
+        if self.is_doomed:
+            self.close()
+            return
+        self.block(rest)
+        self._finish()
+
+    def _await(self, request: Request, answer: Any) -> None:
+        """Wait for an answer that is not there yet: a Task, or anything else that can be awaited."""
+        if not isinstance(answer, asyncio.Task):
+            answer = self.reactor.loop.create_task(_awaited(answer))
+        self.phase = BUSY
+        self.deadline = NEVER
+        self._uncork()
+        if self.phase == CLOSED:
+            answer.cancel()
+            return
+        self.task = answer
+        answer.add_done_callback(partial(self._on_task_done, request))
+
+    def _on_task_done(self, request: Request, task: asyncio.Task[Any]) -> None:
+        self.task = None
+        if task.cancelled():
+            answer: Any = None
+            if not self.peer_ended and self.phase != CLOSED:
+                answer = problem(503, detail="the request was cancelled")
+        elif (error := task.exception()) is not None:
+            answer = self._last_resort(request, error)
+        else:
+            answer = task.result()
+        if self.phase == CLOSED:
+            return
+        if answer is None:
+            self.close()
+            return
+        if not isinstance(answer, Response):
+            answer = self._last_resort(request, TypeError(f"a handler's answer must be a Response, not {answer!r:.80}"))
+        self.reply(request, answer)
+        self.resume()
+
+    # Replying.
+
+    def _is_persistent(self, request: Request, response: Response) -> bool:
+        return (
+            request.framing.persistent
+            and not self.closing
+            and (self.body is None or not self.reader.in_content)
+            and (response._headers is None or not closes(response))
+        )
+
+    def reply(self, request: Request, response: Response) -> None:
+        """Render and send. Reactor's thread."""
+        if not self._is_persistent(request, response):
+            self.closing = True
+        if response.is_stream:
+            self.phase = BUSY
+            self._uncork()
+            start_stream(self, request, response)
+            return
+        octets = self._render(request, response, persistent=not self.closing)
+        if self.reactor.log_access is not None:
+            self.reactor.log_access(self, request, response, len(octets), self._started)
+        if self._corked is not None or self.reader.held:
+            self._cork(octets)
+        else:
+            self.write(octets)
+        self._finish()
+
+    def _render(self, request: Request | None, response: Response, *, persistent: bool) -> bytes:
+        try:
+            return self.reactor.serialiser.render(request, response, persistent)
+        except Exception as error:
+            _log.error("%s: the response cannot be sent: %s", request, error, exc_info=not isinstance(error, LocalProtocolError))
+            return self.reactor.serialiser.render(request, problem(500), persistent)
+
+    def _finish(self) -> None:
+        """The reply to the current request is complete; its octets may still be under way."""
+        self.request = self.endpoint = self.body = self.stream = None
+        if self.phase == CLOSED:
+            return
+        if self.unsent is not None:
+            self.phase = FLUSHING
+        elif self.closing:
+            self._uncork()
+            if self.unsent is not None:
+                self.phase = FLUSHING
+            else:
+                self.end()
+        else:
+            self.phase = IDLE
+            self.deadline = self.reactor.now + self.reactor.config.idle_timeout_s
+
+    def finish_stream(self, request: Request, response: Response, sent: int, *, is_complete: bool) -> None:
+        """A streaming response is over; that one is not complete can only be shown by the end of the connection."""
+        self.stream = self.task = None
+        if self.reactor.log_access is not None:
+            self.reactor.log_access(self, request, response, sent, self._started)
+        if not is_complete:
+            self.closing = True
+            self.close()
+            return
+        self._finish()
+        self.resume()
+
+    def _cork(self, octets: bytes) -> None:
+        if self._corked is None:
+            self._corked = []
+            self._corked_bytes = 0
+        self._corked.append(octets)
+        self._corked_bytes += len(octets)
+        if self._corked_bytes >= _CORK_BYTES:
+            self._uncork()
+
+    def _uncork(self) -> None:
+        if self._corked is not None:
+            octets = b"".join(self._corked)
+            self._corked = None
+            self.write(octets)
+            if self.unsent is not None and self.phase == IDLE:
+                self.phase = FLUSHING
+
+    def on_flushed(self) -> None:
+        if self.phase == FLUSHING:
+            waiting = self.reactor.when_flushed.pop(self, None)
+            if waiting is not None:
+                waiting()
+                self.resume()
+                return
+            self._finish()
+            self.resume()
+        elif self.stream is not None:
+            self.stream.on_flushed()
+        elif self.phase == CONTENT and self._content is not None:
+            self.deadline = self._content.deadline(self.reactor.config)
+
+    def resume(self) -> None:
+        """Go on after a reply: with octets that came meanwhile, or with the end of the connection."""
+        if self.phase != IDLE:
+            return
+        if self.is_doomed:
+            self.close()
+        elif self.closing:
+            self.end()
+        else:
+            self.watch(self.mask | IN)
+            if self.reader.held:
+                self._advance(b"")
+
+    # Faults, deadlines, the end.
+
+    def _refuse(self, fault: RemoteProtocolError) -> None:
+        """Answer a fault of the client: one reply, one log line, the end."""
+        self._log_fault(fault)
+        request = self.request if self.phase == CONTENT else None
+        self.closing = True
+        self._content = None
+        self.phase = BUSY
+        response = problem(fault.status, detail=fault.detail)
+        octets = self._render(request, response, persistent=False)
+        if self.reactor.log_access is not None and request is not None:
+            self.reactor.log_access(self, request, response, len(octets), self._started)
+        self._cork(octets)
+        self._finish()
+
+    def _log_fault(self, fault: RemoteProtocolError) -> None:
+        _log.info("%s: refused, %s", self.describe_client(), fault)
+
+    def _last_resort(self, request: Request, error: BaseException) -> Response:
+        """Answer for what the application should have answered for itself."""
+        _log.error("%s: the application failed, trace id %s", request, request.trace_id, exc_info=error)
+        return problem(500, trace_id=request.trace_id)
+
+    def describe_client(self) -> str:
+        client = self.client
+        return f"{client[0]}:{client[1]}" if client is not None else "a client"
+
+    def on_deadline(self) -> None:
+        """`deadline` has passed."""
+        phase, config = self.phase, self.reactor.config
+        self.deadline = NEVER
+        if self.unsent is not None:
+            _log.info("%s: cut off, it did not read its reply within %g s", self.describe_client(), config.write_timeout_s)
+            self.close()
+        elif phase == HEAD:
+            self._refuse(RemoteProtocolError(408, f"no complete head within {config.head_timeout_s:g} s"))
+        elif phase == CONTENT:
+            self._refuse(RemoteProtocolError(408, "the content came too slowly"))
+        elif phase in (IDLE, LINGER):
+            self.close()
+        elif self.body is not None and self.reader.in_content:
+            self.closing = True
+            self._log_fault(RemoteProtocolError(408, "the content came too slowly"))
+            self.body.fail(fault_of(408, "the content came too slowly"))
+
+    def drain(self) -> None:
+        """The server stops: no request after the one under way."""
+        if self.phase == IDLE:
+            self._receive()  # one that is already here is still answered
+        self.closing = True
+        if self.phase == IDLE:
+            self.close()
+
+    def abort(self) -> None:
+        """The drain deadline has passed: cancel what runs and close."""
+        task = self.task
+        self.close()
+        if task is not None:
+            task.cancel()
+
+    def on_closed(self) -> None:
+        self._corked = None
+        self.reactor.when_flushed.pop(self, None)
+        if self.body is not None:
+            self.body.disconnect()
+        if self.stream is not None:
+            self.stream.disconnect()
+        elif self.task is not None and self.endpoint is not None and self.endpoint.cancel_on_disconnect:
+            self.task.cancel()
+
+
+async def _awaited(answer: Any) -> Any:
+    """Make a coroutine of anything that can be awaited."""
+    return await answer

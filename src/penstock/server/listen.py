@@ -1,0 +1,131 @@
+"""Listening sockets: opened with a clear word when that fails, accepted from as long as there is room."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from penstock.errors import ConfigError
+from penstock.server.poller import IN
+
+if TYPE_CHECKING:
+    from penstock.server.config import Config
+    from penstock.server.reactor import Reactor
+
+_log = logging.getLogger("penstock.server")
+
+# Accepted in one turn, before connections that are open get theirs.
+_BATCH = 64
+
+# No descriptor or no memory for a further connection; it stays in the kernel's queue.
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+def open_listener(host: str, port: int, backlog: int) -> socket.socket:
+    """Return a listening, non-blocking TCP socket. ConfigError says in one line why there is none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, family if host else 0, socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+        if os.name == "posix":  # elsewhere it would let two servers share the port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(backlog)
+    except OSError as error:
+        if sock is not None:
+            sock.close()
+        raise ConfigError(f"cannot listen on {_show(host, port)}: {_explain(error)}") from None
+    sock.setblocking(False)
+    return sock
+
+
+def _show(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _explain(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the port is in use; stop what listens there or choose another with --port"
+    if error.errno == errno.EACCES:
+        return "permission denied; ports below 1024 need privileges"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address"
+    return error.strerror or str(error)
+
+
+def url_of(sock: socket.socket) -> str:
+    """Return the URL under which a listening socket is reached."""
+    host, port = sock.getsockname()[:2]
+    return f"http://{_show(host, port)}"
+
+
+class Listener:
+    """Accepts from one socket for a reactor; pauses while descriptors or the connection limit are used up."""
+
+    def __init__(self, reactor: Reactor, sock: socket.socket, config: Config) -> None:
+        self._reactor = reactor
+        self._sock = sock
+        self._limit = config.connection_limit
+        self._is_paused = True
+        self._is_stopped = False
+        self.fd = sock.fileno()
+
+    def start(self) -> None:
+        self._is_paused = False
+        self._reactor.poller.register(self.fd, IN)
+
+    def on_ready(self, events: int) -> None:  # noqa: ARG002 - the poller's interface
+        """Accept what waits, a batch at most."""
+        reactor = self._reactor
+        for _ in range(_BATCH):
+            if len(reactor.connections) >= self._limit:
+                self._pause(f"{self._limit} connections are open")
+                return
+            try:
+                sock, address = self._sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._pause(error.strerror)
+                # Anything else is the fault of that connection: gone before it was accepted (accept(2)).
+                return
+            try:
+                sock.setblocking(False)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError:
+                sock.close()
+                continue
+            reactor.add(sock, address)
+
+    def _pause(self, reason: str | None) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self._reactor.poller.unregister(self.fd)
+            _log.warning("accepting pauses: %s", reason)
+
+    def on_room(self) -> None:
+        """A descriptor was freed, or a moment has passed: try again."""
+        if self._is_paused and not self._is_stopped and len(self._reactor.connections) < self._limit:
+            self.start()
+
+    def stop(self) -> None:
+        """Accept what the kernel has completed already, then close: nobody who connected is reset."""
+        if not self._is_stopped:
+            if not self._is_paused:
+                self.on_ready(IN)
+            if not self._is_paused:
+                self._reactor.poller.unregister(self.fd)
+            self._is_stopped = self._is_paused = True
+            self._reactor.drop_listener(self)
+            self._sock.close()
+
+    close = stop

@@ -1,0 +1,63 @@
+"""The process pool for `run="process"` handlers: started at the first use, replaced when a process dies.
+
+Processes are spawned, not forked: the server has threads and a loop by then. A function and its arguments travel by pickle;
+a function is found again by its module and name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import ProcessPoolExecutor
+
+_log = logging.getLogger("penstock.server")
+
+
+def _begin() -> None:
+    """Leave stopping to the server: a Ctrl-C goes to the whole process group."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class ProcessPool:
+    """At most `size` processes that run functions."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._executor: ProcessPoolExecutor | None = None
+
+    async def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Return `function(*args)` as computed in another process; its exception is raised here.
+
+        A process that dies takes the calls under way with it: they raise BrokenProcessPool, later ones get a new pool.
+        """
+        from concurrent.futures.process import BrokenProcessPool
+
+        executor = self._executor or self._start()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(executor, function, *args)
+        except BrokenProcessPool:
+            if self._executor is executor:
+                _log.error("a process of the pool died while running %s; the pool is replaced", function.__qualname__)
+                self._executor = None
+                executor.shutdown(wait=False)
+            raise
+
+    def _start(self) -> ProcessPoolExecutor:
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
+        self._executor = ProcessPoolExecutor(
+            self._size, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+        )
+        return self._executor
+
+    def stop(self) -> None:
+        """End the processes after the calls under way; those that wait are dropped."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None

@@ -1,0 +1,164 @@
+"""The reactor: which connections there are, and a turn for each that is ready.
+
+One poller hangs in the asyncio loop; `_turn` gives each ready listener or connection its turn. One coarse sweep looks at every
+deadline, so a request sets a number and no timer. Pool threads reach the reactor through `post`, and only so.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from penstock.server.connection import Connection
+from penstock.server.poller import make_poller
+from penstock.server.tasks import make_runner
+from penstock.wire.serialise import Serialiser
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+    from collections.abc import Callable
+
+    from penstock.http.handler import Handler, ServerView
+    from penstock.http.request import Request
+    from penstock.http.response import Response
+    from penstock.server.config import Config
+    from penstock.server.listen import Listener
+    from penstock.server.threads import ThreadPool
+
+    LogAccess = Callable[[Connection, Request, Response, int, float], None]
+
+_log = logging.getLogger("penstock.server")
+
+# Deadlines are told this late at most; the Date is as coarse.
+_SWEEP_S = 1.0
+
+
+class Reactor:
+    """Connections of one process, in one thread."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        config: Config,
+        handler: Handler,
+        server: ServerView,
+        threads: ThreadPool,
+        log_access: LogAccess | None = None,
+    ) -> None:
+        self.loop = loop
+        self.config = config
+        self.server = server
+        self.threads = threads
+        self.log_access = log_access
+        """Called for each reply, from whichever thread sent it; None: nobody wants to know."""
+        self.resolve = handler.resolve
+        self.methods = handler.methods
+        self.limits = config.limits
+        self.run = make_runner(loop)
+        self.serialiser = Serialiser(config.server_header)
+        self.poller = make_poller(loop, self._turn)
+        self.now = time.monotonic()
+        """The clock of deadlines, read once a turn."""
+        self.connections: set[Connection] = set()
+        self.when_flushed: dict[Connection, Callable[[], None]] = {}
+        """What waits for a client to take the replies before."""
+        self.is_draining = False
+        self._ready: dict[int, Any] = {}  # descriptor -> Connection or Listener
+        self._listeners: list[Listener] = []
+        self._sweep_s = min([_SWEEP_S, *(timeout / 4 for timeout in config.timeouts() if timeout)])
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._on_empty: Callable[[], None] | None = None
+        self._sweep()
+
+    def _turn(self, ready: list[tuple[int, int]]) -> None:
+        self.now = time.monotonic()
+        get = self._ready.get
+        for fd, events in ready:
+            # A connection closed earlier in this batch is gone; one that got its number meanwhile finds nothing to receive.
+            subject = get(fd)
+            if subject is None:
+                continue
+            try:
+                subject.on_ready(events)
+            except Exception:
+                # The border of the reactor: a bug costs one connection, not the process.
+                _log.exception("a bug in the server; the connection is closed")
+                subject.close()
+
+    def add(self, sock: socket.socket, address: object) -> None:
+        """Take over a connected, non-blocking socket."""
+        connection = Connection(self, sock, address)
+        self.connections.add(connection)
+        self._ready[connection.fd] = connection
+        self.poller.register(connection.fd, connection.mask)
+
+    def listen(self, listener: Listener) -> None:
+        """Accept connections from now on."""
+        self._listeners.append(listener)
+        self._ready[listener.fd] = listener
+        listener.start()
+
+    def forget(self, connection: Connection) -> None:
+        """A connection closes; its descriptor is still open."""
+        if self._ready.get(connection.fd) is connection:
+            del self._ready[connection.fd]
+        self.connections.discard(connection)
+        for listener in self._listeners:
+            listener.on_room()
+        if not self.connections and self._on_empty is not None:
+            self._on_empty()
+
+    def post(self, function: Callable[..., None], *args: Any) -> None:
+        """Have the reactor's thread call `function(*args)`. From any thread; dropped once the loop has ended."""
+        try:
+            self.loop.call_soon_threadsafe(self._call_posted, function, args)
+        except RuntimeError:
+            _log.debug("posted after the end of the loop: %r", function)
+
+    def _call_posted(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+        self.now = time.monotonic()
+        function(*args)
+
+    def _sweep(self) -> None:
+        self._sweeper = self.loop.call_later(self._sweep_s, self._sweep)
+        self.serialiser.set_date(time.time())
+        now = self.now = time.monotonic()
+        for connection in [connection for connection in self.connections if connection.deadline < now]:
+            try:
+                connection.on_deadline()
+            except Exception:
+                _log.exception("a bug in the server; the connection is closed")
+                connection.close()
+        for listener in self._listeners:
+            listener.on_room()
+
+    def drain(self, on_empty: Callable[[], None]) -> None:
+        """Stop accepting, finish what is in flight, close the rest; call `on_empty` once no connection is left."""
+        self.is_draining = True
+        self.now = time.monotonic()
+        for listener in self._listeners:
+            listener.stop()
+        self._listeners.clear()
+        for connection in list(self.connections):
+            connection.drain()
+        self._on_empty = on_empty
+        if not self.connections:
+            on_empty()
+
+    def close(self) -> None:
+        """Cut off whatever is left and let go of the loop."""
+        for listener in self._listeners:
+            listener.stop()
+        self._listeners.clear()
+        self._on_empty = None
+        for connection in list(self.connections):
+            connection.abort()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self.poller.close()
+
+    def drop_listener(self, listener: Listener) -> None:
+        """A listener closes; its descriptor is still open."""
+        self._ready.pop(listener.fd, None)

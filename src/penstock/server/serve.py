@@ -1,0 +1,213 @@
+"""A server's life: listen, start the application, serve, drain, stop.
+
+SIGINT or SIGTERM begins the drain: no more is accepted, what is in flight is finished, idle connections close, and after the drain
+deadline the rest is cut off. A second signal ends at once. One process; the listening socket can come from outside, so that a
+supervisor may hold it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import ApplicationError, ConfigError, PenstockError
+from penstock.server.banner import write_banner
+from penstock.server.listen import Listener, open_listener, url_of
+from penstock.server.processes import ProcessPool
+from penstock.server.reactor import Reactor
+from penstock.server.threads import ThreadPool
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from penstock.http.handler import Handler
+    from penstock.http.request import Request
+    from penstock.http.response import Response
+    from penstock.observe.access_log import AccessLog
+    from penstock.server.config import Config
+    from penstock.server.connection import Connection
+
+_log = logging.getLogger("penstock.server")
+
+# Threads get this long to end once nothing waits for them any more; they are daemons.
+_THREADS_STOP_S = 1.0
+
+
+def serve(handler: Handler, config: Config, *, application_path: str = "") -> int:
+    """Serve until told to stop; return the exit status. ConfigError: cannot listen; ApplicationError: the application cannot start."""
+    return Server(handler, config, application_path).run()
+
+
+class Server:
+    """One process that serves one handler; what the handler sees of it is `http.handler.ServerView`."""
+
+    def __init__(
+        self, handler: Handler, config: Config, application_path: str = "", *, sock: socket.socket | None = None
+    ) -> None:
+        self.config = config
+        self.started_at = time.time()
+        """Seconds since the epoch."""
+        self.url = ""
+        """Where it is reached, once it listens."""
+        self._handler = handler
+        self._application_path = application_path
+        self._sock = sock
+        self._threads = ThreadPool(config.threads, config.queue_limit)
+        self._processes = ProcessPool(config.processes)
+        self._reactor: Reactor | None = None
+        self._stop: asyncio.Event | None = None
+        self._is_forced = False
+
+    # What a handler may ask for.
+
+    @property
+    def draining(self) -> bool:
+        return self._reactor is not None and self._reactor.is_draining
+
+    def thread_pool(self) -> dict[str, int]:
+        """Return total_workers, active_workers, idle_workers, queue_depth, as of now."""
+        return self._threads.figures()
+
+    async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
+        """Return `function(*args)`, run in the thread pool in a copy of the caller's context. HTTPError 503 when its queue is full."""
+        from penstock.errors import HTTPError
+
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def settle(result: Any, error: BaseException | None) -> None:
+            if not future.done():
+                if error is None:
+                    future.set_result(result)
+                else:
+                    future.set_exception(error)
+
+        def work() -> None:
+            try:
+                result, error = function(*args), None
+            except BaseException as raised:  # noqa: BLE001 - it is the caller's
+                result, error = None, raised
+            loop.call_soon_threadsafe(settle, result, error)
+
+        if not self._threads.submit(work):
+            raise HTTPError(503, "all threads are busy and the queue is full", headers={"Retry-After": "1"})
+        return await future
+
+    async def run_in_process(self, function: Callable[..., Any], *args: object) -> Any:
+        """Return `function(*args)`, run in the process pool. Function, arguments and result travel by pickle."""
+        return await self._processes.run(function, *args)
+
+    # Its life.
+
+    def run(self) -> int:
+        """Serve until told to stop; return the exit status: 0, or 130 when a second signal cut it short."""
+        self._sock = self._sock or open_listener(self.config.host, self.config.port, self.config.backlog)
+        with asyncio.Runner() as runner:
+            runner.run(self._main())
+        return 130 if self._is_forced else 0
+
+    def stop(self) -> None:
+        """Begin to stop, as a signal would; twice: at once. Thread of the loop."""
+        if self._stop is None:
+            return
+        if self._stop.is_set():
+            self._is_forced = True
+            _log.warning("a second signal: stopping at once")
+        self._stop.set()
+        if self._is_forced and self._forced is not None and not self._forced.done():
+            self._forced.set_result(None)
+
+    async def _main(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self._forced: asyncio.Future[None] = loop.create_future()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop)
+        access_log = self._open_access_log()
+        try:
+            await self._start_application()
+            self._reactor = Reactor(
+                loop, self.config, self._handler, self, self._threads, _access_logger(access_log) if access_log else None
+            )
+            try:
+                await self._serve_until_stopped()
+            finally:
+                self._reactor.close()
+                await self._stop_application()
+        finally:
+            self._processes.stop()
+            self._threads.stop(0.0 if self._is_forced else _THREADS_STOP_S)
+            if access_log is not None:
+                access_log.stop()
+            _log.info("stopped")
+
+    def _open_access_log(self) -> AccessLog | None:
+        if not self.config.access_log:
+            return None
+        from penstock.observe.access_log import AccessLog
+
+        return AccessLog()
+
+    async def _start_application(self) -> None:
+        timeout_s = self.config.lifespan_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._handler.startup(self)
+        except PenstockError:
+            raise
+        except TimeoutError:
+            msg = f"the application did not start within {timeout_s:g} s (--lifespan-timeout)"
+            raise ApplicationError(msg) from None
+        except Exception as error:
+            _log.exception("the application failed to start")
+            msg = f"the application failed to start: {type(error).__name__}: {error}"
+            raise ApplicationError(msg) from error
+
+    async def _serve_until_stopped(self) -> None:
+        assert self._reactor is not None and self._sock is not None and self._stop is not None  # noqa: S101, PT018
+        self._reactor.listen(Listener(self._reactor, self._sock, self.config))
+        self.url = url_of(self._sock)
+        write_banner(self.config, application_path=self._application_path, urls=[self.url])
+        await self._stop.wait()
+        _log.info("stopping: finishing what is in flight, %g s at most", self.config.drain_timeout_s)
+        empty = asyncio.get_running_loop().create_future()
+        self._reactor.drain(lambda: None if empty.done() else empty.set_result(None))
+        await asyncio.wait(
+            [empty, self._forced], timeout=self.config.drain_timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if self._reactor.connections:
+            _log.warning("%d connections were cut off", len(self._reactor.connections))
+
+    async def _stop_application(self) -> None:
+        timeout_s = 0.1 if self._is_forced else self.config.lifespan_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._handler.shutdown()
+        except TimeoutError:
+            _log.error("the application did not stop within %g s", timeout_s)
+        except Exception:
+            _log.exception("the application failed to stop")
+
+
+def _access_logger(log: AccessLog) -> Callable[[Connection, Request, Response, int, float], None]:
+    def log_access(connection: Connection, request: Request, response: Response, sent: int, started: float) -> None:
+        client = connection.client
+        log.record(
+            client[0] if client is not None else "-",
+            request.method,
+            request.raw_path.decode("ascii"),
+            request.http_version,
+            response.status,
+            sent,
+            perf_counter() - started,
+        )
+
+    return log_access
+
+
+__all__ = ["ConfigError", "Server", "serve"]

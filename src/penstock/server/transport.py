@@ -1,0 +1,175 @@
+"""One connected socket as octets: sends, what could not be sent yet, which events are asked for, the close.
+
+Who may write: the reactor's thread, or the one pool thread that holds the connection (`phase` is THREAD); never both. Who may
+close: the reactor's thread, and never while a pool thread holds the connection, because the number of a closed descriptor comes
+back as another connection's. A send that takes only part leaves the rest in `unsent`, and the poller says when to go on.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from typing import TYPE_CHECKING, Final
+
+from penstock.server.poller import IN, OUT
+
+if TYPE_CHECKING:
+    from penstock.server.reactor import Reactor
+
+IDLE: Final = 0
+"""Between requests."""
+HEAD: Final = 1
+"""A head has begun and is not complete."""
+CONTENT: Final = 2
+"""Content is being received for a handler that wants it whole."""
+BUSY: Final = 3
+"""A request is being answered on the loop: its Task waits, or a stream is under way."""
+THREAD: Final = 4
+"""A pool thread answers a request, and holds the write side."""
+FLUSHING: Final = 5
+"""The reply is complete, the client has not taken all of it."""
+LINGER: Final = 6
+"""The last reply is sent and our side shut; what still comes is discarded (RFC 9112 §9.6)."""
+CLOSED: Final = 7
+
+NEVER: Final = math.inf
+
+# A reader this slow is no reader: each octet it takes earns it 1/240 s, up to the whole write deadline (Kestrel's rate).
+_WRITE_RATE_BYTES_PER_S = 240
+
+
+class Transport:
+    """The octet side of a connection."""
+
+    __slots__ = ("_recv", "_send", "closing", "deadline", "fd", "is_doomed", "mask", "peer_ended", "phase", "reactor", "sock", "unsent")
+
+    def __init__(self, reactor: Reactor, sock: socket.socket) -> None:
+        self.reactor = reactor
+        self.sock = sock
+        self.fd = sock.fileno()
+        self._recv = sock.recv
+        self._send = sock.send
+        self.phase: int = IDLE
+        self.mask = IN
+        """The events asked for."""
+        self.unsent: memoryview | None = None
+        self.deadline: float = NEVER
+        """On the reactor's clock; what passing it means depends on the phase."""
+        self.closing = False
+        """The connection ends after the reply under way."""
+        self.peer_ended = False
+        """The client has shut its side: no more octets come."""
+        self.is_doomed = False
+        """To be closed as soon as the thread that holds it lets go."""
+
+    def watch(self, mask: int) -> None:
+        """Ask for these events from now on."""
+        if mask != self.mask:
+            self.mask = mask
+            self.reactor.poller.modify(self.fd, mask)
+
+    def write(self, octets: bytes) -> None:
+        """Send as much as the client takes now and keep the rest. Reactor's thread only."""
+        if self.phase == CLOSED:
+            return
+        if self.unsent is not None:
+            self.unsent = memoryview(bytes(self.unsent) + octets)
+            return
+        try:
+            sent = self._send(octets)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.close()
+            return
+        if sent != len(octets):
+            self.block(memoryview(octets)[sent:])
+
+    def send(self, octets: bytes) -> memoryview | None:
+        """Send from the thread that holds the connection; return what the client did not take, or None. OSError when it left."""
+        if not octets:
+            return None
+        try:
+            sent = self._send(octets)
+        except BlockingIOError:
+            sent = 0
+        return memoryview(octets)[sent:] if sent != len(octets) else None
+
+    def block(self, rest: memoryview) -> None:
+        """Keep what the client has not taken, and wait until it takes more."""
+        self.unsent = rest
+        self.deadline = self.reactor.now + self.reactor.config.write_timeout_s
+        self.watch(self.mask | OUT)
+
+    def flush(self) -> None:
+        """The client takes octets again."""
+        rest = self.unsent
+        if rest is None:
+            self.watch(self.mask & ~OUT)
+            return
+        try:
+            sent = self._send(rest)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if sent == len(rest):
+            self.unsent = None
+            self.deadline = NEVER
+            self.watch(self.mask & ~OUT)
+            self.on_flushed()
+            return
+        self.unsent = rest[sent:]
+        latest = self.reactor.now + self.reactor.config.write_timeout_s
+        self.deadline = min(latest, self.deadline + sent / _WRITE_RATE_BYTES_PER_S)
+
+    def end(self) -> None:
+        """Everything is sent: shut our side, then read until the client has shut its own, so that no reset destroys the reply."""
+        linger_s = self.reactor.config.linger_timeout_s
+        if self.peer_ended or not linger_s:
+            self.close()
+            return
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+            return
+        self.phase = LINGER
+        self.deadline = self.reactor.now + linger_s
+        self.watch(IN)
+
+    def close(self) -> None:
+        """Close now, whatever was under way; a thread that holds the connection keeps the descriptor until it lets go."""
+        if self.phase == CLOSED:
+            return
+        if self.phase == THREAD:
+            self._doom()
+            return
+        was_doomed, self.phase = self.is_doomed, CLOSED
+        self.unsent = None
+        if not was_doomed:
+            self.reactor.poller.unregister(self.fd)
+        self.reactor.forget(self)
+        self.sock.close()
+        self.on_closed()
+
+    def _doom(self) -> None:
+        if not self.is_doomed:
+            self.is_doomed = self.closing = self.peer_ended = True
+            self.deadline = NEVER
+            self.reactor.poller.unregister(self.fd)
+            try:
+                self.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            if self.phase == IDLE:  # the thread let go between our look and the flags it looks at
+                self.close()
+
+    def on_flushed(self) -> None:
+        """Called when everything kept is sent."""
+        raise NotImplementedError
+
+    def on_closed(self) -> None:
+        """Called once, after the socket is closed."""
+        raise NotImplementedError
