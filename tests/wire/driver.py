@@ -104,7 +104,8 @@ class Driver:
                 framing.expects_continue,
                 framing.upgrade,
                 b"".join(self._content),
-                tuple(self.reader.trailers.items()) if self.reader.trailers is not None else (),
+                # The reader sets them for chunked content; otherwise they are those of an earlier request.
+                tuple(self.reader.trailers.items()) if framing.chunked else (),
             )
         )
         self._request = None
