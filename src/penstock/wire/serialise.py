@@ -36,7 +36,7 @@ def closes(response: Response) -> bool:
 class Serialiser:
     """Renders responses. `set_date` must be called before the first one, and then each second."""
 
-    __slots__ = ("_fixed", "_heads", "_server")
+    __slots__ = ("_date", "_heads", "_server")
 
     def __init__(self, server: str | None = None) -> None:
         self._server = render_fields([("Server", server)]) if server else b""
