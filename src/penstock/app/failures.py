@@ -1,0 +1,137 @@
+"""Exceptions to responses.
+
+An exception handler is found by the status of an HTTPError, then by type, nearest class first; those of a
+mounted application come before those of the one it is mounted in. Without one an HTTPError becomes the
+problem it describes and anything else a 500, logged with its traceback under a trace id the client is told;
+what went wrong stays inside.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from penstock.app.results import to_response
+from penstock.errors import HTTPError
+from penstock.http.problem import problem
+from penstock.http.response import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from penstock.http.request import Request
+
+    ExceptionHandler = Callable[[Request, Any], Any]
+
+_log = logging.getLogger("penstock.error")
+
+
+class Registered(NamedTuple):
+    """An exception handler; `status` is for a plain value it returns, None: the error's own, else 500."""
+
+    handler: ExceptionHandler
+    status: int | None
+    is_last_resort: bool = False
+    """Registered for status 500: what it sees is a crash all the same, and logged."""
+
+
+class Failures:
+    """Answers the exceptions of one application's routes. `handlers` are keyed by type and by status, one
+    table per application.
+    """
+
+    __slots__ = ("_tables",)
+
+    def __init__(self, tables: list[dict[type[BaseException] | int, Registered]]) -> None:
+        self._tables = tables
+        """Innermost application first."""
+
+    def answer(self, request: Request, error: BaseException) -> Response | Awaitable[Response]:
+        """Return the response to an exception; an awaitable when its handler is async. Never raises."""
+        found = self._find(error)
+        if found is None:
+            return _default_answer(request, error)
+        status = found.status or (error.status if isinstance(error, HTTPError) else 500)
+        if found.is_last_resort and not isinstance(error, HTTPError):
+            log_crash(request, error)
+        try:
+            result = found.handler(request, error)
+            if hasattr(result, "__await__"):
+                return self._finish(request, result, status)
+            return to_response(result, status)
+        except BaseException as second:
+            return crash(request, second)
+
+    async def answer_async(self, request: Request, error: BaseException) -> Response:
+        """Return the response to an exception in a coroutine; raises it again when the task is being
+        cancelled or closed.
+        """
+        if not isinstance(error, Exception) and _must_propagate(error):
+            raise error
+        answer = self.answer(request, error)
+        return answer if isinstance(answer, Response) else await answer
+
+    def _find(self, error: BaseException) -> Registered | None:
+        classes = type(error).__mro__
+        keys = (error.status, *classes) if isinstance(error, HTTPError) else (*classes, 500)
+        return next((table[key] for table in self._tables for key in keys if key in table), None)
+
+    async def _finish(self, request: Request, result: Awaitable[Any], status: int) -> Response:
+        try:
+            return to_response(await result, status)
+        except BaseException as error:
+            if not isinstance(error, Exception) and _must_propagate(error):
+                raise
+            return crash(request, error)
+
+
+def crash(request: Request, error: BaseException) -> Response:
+    """Log an exception nobody handles and return the bare 500 that names its trace id."""
+    log_crash(request, error)
+    return problem(500, trace_id=request.trace_id)
+
+
+def log_crash(request: Request, error: BaseException) -> None:
+    """Log an exception with its traceback, the request line without the values of its query, and the trace
+    id.
+    """
+    query = b"?[redacted]" if request.raw_query else b""
+    line = repr(request.raw_path + query)[2:-1]  # repr: nothing in it can break the line
+    _log.error(
+        "%s %s HTTP/%s: %s, trace_id=%s",
+        *(request.method, line, request.http_version, type(error).__name__, request.trace_id),
+        exc_info=(type(error), error, error.__traceback__),
+    )
+
+
+def _default_answer(request: Request, error: BaseException) -> Response:
+    if not isinstance(error, HTTPError):
+        return crash(request, error)
+    try:
+        return problem(
+            error.status,
+            title=error.title,
+            detail=error.detail,
+            type=error.type,
+            headers=error.headers,
+            **error.extensions,  # type: ignore[arg-type]  # `instance` among them is checked where it is shown
+        )
+    except Exception as second:  # an extension that is no JSON, a header that is no header
+        return crash(request, second)
+
+
+def _must_propagate(error: BaseException) -> bool:
+    """Tell whether an exception is not the handler's: its task is being cancelled, or its coroutine closed by
+    the collector.
+    """
+    import asyncio  # loaded already where anything runs in a task
+
+    if not isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        task = None
+    if isinstance(error, GeneratorExit):
+        return task is None
+    return task is not None and task.cancelling() > 0

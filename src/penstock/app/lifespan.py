@@ -1,0 +1,87 @@
+"""Start-up and shutdown of applications: what opens first closes last, and everything is closed.
+
+An application's lifespan opens first, then its start-up functions run in order, then those of the
+applications mounted in it. When one fails, what was opened before it is closed and the failure stops the
+server. All of it happens in one task, because a task group or a cancel scope opened in one task cannot be
+closed in another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from penstock.app.routing.router import describe
+from penstock.errors import ApplicationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from penstock.app.application import App
+
+
+class Lifespan:
+    """The open lifespans of some applications, outermost first."""
+
+    def __init__(self, apps: Iterable[App]) -> None:
+        self._apps = list(apps)
+        self._closing = asyncio.Event()
+        self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start every application; raises what one of them raises, after closing those before it."""
+        self._task = asyncio.create_task(self._live(), name="penstock lifespan")
+        await self._opened
+
+    async def close(self) -> None:
+        """Shut down in reverse; raises what a shutdown raises, after the others have run."""
+        self._closing.set()
+        if self._task is not None:
+            await self._task
+
+    async def _live(self) -> None:
+        try:
+            async with AsyncExitStack() as stack:
+                for app in self._apps:
+                    await _open(app, stack)
+                self._opened.set_result(None)
+                await self._closing.wait()
+        except BaseException as error:
+            if self._opened.done():
+                raise
+            self._opened.set_exception(error)
+
+
+async def _open(app: App, stack: AsyncExitStack) -> None:
+    if app.lifespan is not None:
+        state = await stack.enter_async_context(_context_of(app.lifespan, app))
+        if state is not None:
+            if not isinstance(state, dict):
+                raise ApplicationError(
+                    f"{describe(app.lifespan)}: a lifespan yields a dict or None, not {type(state).__name__}"
+                )
+            app.state.update(state)
+    for function in app.startup_functions:
+        await _run(function)
+    for function in app.shutdown_functions:
+        stack.push_async_callback(_run, function)
+
+
+def _context_of(lifespan: Callable[..., Any], app: App) -> Any:
+    if inspect.isasyncgenfunction(lifespan):
+        lifespan = asynccontextmanager(lifespan)
+    context = lifespan(app) if inspect.signature(lifespan).parameters else lifespan()
+    if not hasattr(context, "__aenter__"):
+        raise ApplicationError(
+            f"{describe(lifespan)}: a lifespan must be an async generator or return an async context manager"
+        )
+    return context
+
+
+async def _run(function: Callable[[], Any]) -> None:
+    result = function()
+    if hasattr(result, "__await__"):
+        await result

@@ -1,0 +1,286 @@
+"""Plans: each route as one straight-line function, generated once at start-up.
+
+A plan binds the arguments, calls the handler and turns what it returns, or raises, into a response. The
+source looks like what one would write by hand for that route; tracebacks show it. For `async def
+user(user_id: int, verbose: bool = False) -> dict`:
+
+    async def call(request):
+        # GET /users/{user_id} -> shop:user (/srv/shop.py:12)
+        try:
+            try:
+                params = request.path_params
+                arg_user_id = convert_user_id(params['user_id'])
+                if request.raw_query:
+                    get = first_values(request)
+                    text = get('verbose')
+                    arg_verbose = default_verbose if text is None else convert_verbose(text)
+                else:
+                    arg_verbose = default_verbose
+            except ValueError:
+                raise binding_error(arguments, request) from None
+            result = await handler(arg_user_id, arg_verbose)
+            if type(result) is dict:
+                return Response(dumps(result), 200, None, JSON)
+            return to_response(result, status, stream_type)
+        except BaseException as error:
+            return await failed(request, error)
+
+What the user named has a prefix (`arg_`, `convert_`, `default_`, `read_`), what the plan uses has none: no
+two names collide. PERF: closures that loop over the arguments and pass them with `*` take 1.3 to 1.6 times as
+long.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import linecache
+import typing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from penstock.app.binding.faults import binding_error
+from penstock.app.binding.query import first_values
+from penstock.app.binding.signature import REQUIRED, Argument, Signature, read_signature
+from penstock.app.results import to_response
+from penstock.app.runs import RunsAs, check_process, decide_run, run_in_process
+from penstock.http.handler import INLINE, TASK, THREAD, Endpoint
+from penstock.http.json import dumps
+from penstock.http.response import JSON, OCTETS, TEXT, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from penstock.app.failures import Failures
+    from penstock.app.routing.router import Placed
+    from penstock.app.routing.template import Template
+    from penstock.http.handler import Call
+    from penstock.http.request import Request
+
+_STREAMS = (
+    collections.abc.Iterator,
+    collections.abc.Iterable,
+    collections.abc.Generator,
+    collections.abc.AsyncIterator,
+    collections.abc.AsyncIterable,
+    collections.abc.AsyncGenerator,
+)
+
+
+class Plan(typing.NamedTuple):
+    """A route, compiled."""
+
+    call: Call
+    source: str
+    endpoint: Endpoint
+    """What the server gets, before hooks are put round `call`."""
+    is_async: bool
+
+
+def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
+    """Compile a route; ApplicationError names what is wrong with its handler."""
+    route = placed.route
+    run = decide_run(route)
+    signature = read_signature(route.handler, template)
+    if run == "process":
+        check_process(route.handler, signature)
+    source, scope = plan_source(placed, signature, run, failures)
+    call = _compile(source, f"<plan {route.methods[0]} {placed.path}>", scope)
+    is_async = run in ("task", "process")
+    endpoint = Endpoint(
+        call,
+        TASK if is_async else THREAD if run == "thread" else INLINE,
+        body_limit=route.body_limit,
+        streams_body=signature.first("stream") is not None,
+        cancel_on_disconnect=route.cancel_on_disconnect,
+        route=placed.path,
+    )
+    return Plan(call, source, endpoint, is_async)
+
+
+def plan_source(
+    placed: Placed, signature: Signature, run: RunsAs, failures: Failures
+) -> tuple[str, dict[str, Any]]:
+    """Return the source of a plan and the names it uses."""
+    is_async = run in ("task", "process")
+    stream_type = _stream_type(signature.returns)
+    scope: dict[str, Any] = {
+        "handler": placed.route.handler,
+        "arguments": signature.arguments,
+        "status": placed.route.status,
+        "stream_type": stream_type,
+        "failed": failures.answer_async if is_async else failures.answer,
+    }
+    scope |= {"binding_error": binding_error, "first_values": first_values, "to_response": to_response}
+    scope |= {"Response": Response, "dumps": dumps, "JSON": JSON, "TEXT": TEXT, "OCTETS": OCTETS}
+    binding = _binding_lines(signature, scope)
+    lines = [
+        f"{'async ' if is_async else ''}def call(request):",
+        f"    # {placed.label}",
+        "    try:",
+        *_indented(binding, 2),
+        f"        result = {_call_expression(signature, run, scope)}",
+        *_indented(_known_result_lines(signature.returns, placed.route.status, scope), 2),
+    ]
+    if is_async:
+        lines.append("        return to_response(result, status, stream_type)")
+    else:
+        scope["respond"] = _responder(placed.route.status, stream_type, failures)
+        lines.append("        return respond(request, result)")
+    lines += [
+        "    except BaseException as error:",
+        f"        return {'await ' if is_async else ''}failed(request, error)",
+    ]
+    return "\n".join(lines) + "\n", scope
+
+
+def _binding_lines(signature: Signature, scope: dict[str, Any]) -> list[str]:
+    """Assign `arg_<name>` for every argument that is not the request itself."""
+    lines = []
+    by_source = {
+        source: [one for one in signature.arguments if one.source == source]
+        for source in ("path", "query", "body")
+    }
+    if by_source["path"]:
+        lines.append("params = request.path_params")
+    lines += [
+        f"arg_{one.name} = {_converted(one, f'params[{one.name!r}]', scope)}" for one in by_source["path"]
+    ]
+    lines += _query_lines(by_source["query"], signature, scope)
+    for argument in by_source["body"]:
+        assert argument.model is not None  # noqa: S101 - for the type checker
+        scope[f"read_{argument.name}"] = argument.model.read
+        read = f"read_{argument.name}(request)"
+        has_default = argument.default is not REQUIRED
+        lines.append(
+            f"arg_{argument.name} = "
+            f"{f'{read} if request.body else {_default(argument, scope)}' if has_default else read}"
+        )
+    may_fail = any(one.conversion is not None or one.model is not None for one in signature.arguments)
+    if not may_fail:
+        return lines
+    return [
+        "try:",
+        *_indented(lines, 1),
+        "except ValueError:",
+        "    raise binding_error(arguments, request) from None",
+    ]
+
+
+def _query_lines(arguments: list[Argument], signature: Signature, scope: dict[str, Any]) -> list[str]:
+    if not arguments:
+        return []
+    # A handler that sees the request may ask for its query again; then the whole Query is worth making.
+    needs_query = signature.first("request") is not None or any(argument.repeats for argument in arguments)
+    lines = ["query = request.query", "get = query.get"] if needs_query else ["get = first_values(request)"]
+    for argument in arguments:
+        name, default = argument.name, argument.default
+        if argument.repeats:
+            value = _converted(argument, "values", scope)
+            lines += [
+                f"values = query.get_all({name!r})",
+                f"arg_{name} = {value} if values else {_default(argument, scope)}",
+            ]
+            continue
+        lines.append(f"text = get({name!r})")
+        value = _converted(argument, "text", scope)
+        if default is REQUIRED:
+            lines += ["if text is None:", "    raise ValueError", f"arg_{name} = {value}"]
+        else:
+            lines.append(f"arg_{name} = {_default(argument, scope)} if text is None else {value}")
+    if any(argument.default is REQUIRED for argument in arguments):
+        return lines
+    without = [f"arg_{argument.name} = {_default(argument, scope)}" for argument in arguments]
+    return ["if request.raw_query:", *_indented(lines, 1), "else:", *_indented(without, 1)]
+
+
+def _converted(argument: Argument, text: str, scope: dict[str, Any]) -> str:
+    conversion = argument.conversion
+    if conversion is None or conversion.kind == "str":
+        return text
+    scope[f"convert_{argument.name}"] = conversion.convert
+    return f"convert_{argument.name}({text})"
+
+
+def _default(argument: Argument, scope: dict[str, Any]) -> str:
+    scope[f"default_{argument.name}"] = argument.default
+    # One request must not find what another put into a default.
+    copied = ".copy()" if type(argument.default) in (list, dict, set) else ""
+    return f"default_{argument.name}{copied}"
+
+
+def _call_expression(signature: Signature, run: RunsAs, scope: dict[str, Any]) -> str:
+    passed = [
+        (argument, _VALUES.get(argument.source, f"arg_{argument.name}")) for argument in signature.arguments
+    ]
+    positional = [value for argument, value in passed if not argument.is_keyword]
+    named = [f"{argument.name}={value}" for argument, value in passed if argument.is_keyword]
+    if run == "process":
+        scope |= {"run_in_process": run_in_process, "partial": partial}
+        function = f"partial(handler, {', '.join(named)})" if named else "handler"
+        return f"await run_in_process({', '.join(['request', function, *positional])})"
+    call = f"handler({', '.join(positional + named)})"
+    return f"await {call}" if run == "task" else call
+
+
+_VALUES = {"request": "request", "stream": "request.stream"}
+
+
+def _known_result_lines(returns: object, status: int | None, scope: dict[str, Any]) -> list[str]:
+    """Convert what the return annotation promises at once; another type goes the general way, so a wrong
+    promise costs only time.
+    """
+    kind = typing.get_origin(returns) or returns
+    if not isinstance(kind, type):
+        return []
+    code = status or 200
+    if kind is str:
+        answer = f"Response(result.encode(), {code}, None, TEXT)"
+    elif kind is bytes:
+        answer = f"Response(result, {code}, None, OCTETS)"
+    elif kind in (dict, list, int, float, bool) or dataclasses.is_dataclass(kind):
+        answer = f"Response(dumps(result), {code}, None, JSON)"
+    elif issubclass(kind, Response):
+        answer = "result"
+    else:
+        return []
+    scope["returns"] = kind
+    name = kind.__name__ if kind.__module__ == "builtins" else "returns"
+    return [f"if type(result) is {name}:", f"    return {answer}"]
+
+
+def _responder(status: int | None, stream_type: str, failures: Failures) -> Callable[[Request, Any], Any]:
+    """Return what converts the result of a `def` handler, which may turn out to be a coroutine (a decorated
+    `async def`).
+    """
+
+    async def finish(request: Request, result: Awaitable[Any]) -> Response:
+        try:
+            return to_response(await result, status, stream_type)
+        except BaseException as error:
+            return await failures.answer_async(request, error)
+
+    def respond(request: Request, result: Any) -> Response | Awaitable[Response]:
+        if hasattr(result, "__await__"):
+            return finish(request, result)
+        return to_response(result, status, stream_type)
+
+    return respond
+
+
+def _stream_type(returns: object) -> str:
+    """Return the media type of what a generator yields: text when annotated to yield str, else octets."""
+    yields = typing.get_args(returns)[:1]
+    return TEXT if typing.get_origin(returns) in _STREAMS and yields == (str,) else OCTETS
+
+
+def _compile(source: str, name: str, scope: dict[str, Any]) -> Call:
+    lines = source.splitlines(keepends=True)
+    linecache.cache[name] = (len(source), None, lines, name)  # for tracebacks
+    exec(compile(source, name, "exec"), scope)  # noqa: S102 - the names in it are identifiers, the rest is ours
+    call: Call = scope["call"]
+    return call
+
+
+def _indented(lines: list[str], levels: int) -> list[str]:
+    return ["    " * levels + line for line in lines]

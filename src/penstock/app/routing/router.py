@@ -1,0 +1,252 @@
+"""Routers: what declares routes. An `App` is one, too.
+
+Declaring only records. Templates are parsed and handlers inspected when the application starts, so the order
+of `include` and of decorators does not matter, and every mistake is reported at one moment, with the
+handler's place. The decorators return the function unchanged: it can be called, tested and pickled as
+written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar
+
+from penstock.errors import ApplicationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Unpack
+
+    from penstock.app.application import App
+
+Run = Literal["inline", "thread", "process"]
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_TOKEN_SIGNS = frozenset("!#$%&'*+-.^_`|~")  # RFC 9110 §5.6.2, beside letters and digits
+
+
+class RouteOptions(TypedDict, total=False):
+    """What every route decorator takes beside the path."""
+
+    status: int
+    """Status of the response when the handler returns a plain value; 200, or 204 for None."""
+    name: str
+    """For `url_for`; the handler's own name unless given."""
+    run: Run
+    """Where a `def` handler runs: "thread" (unless given), "inline" on the loop if it never blocks, "process"
+    if it computes.
+    """
+    body_limit: int
+    """Octets of content accepted, instead of the server's limit."""
+    cancel_on_disconnect: bool
+    """Cancel an `async def` handler when its client has gone."""
+    tags: Iterable[str]
+    summary: str
+
+
+class Route(NamedTuple):
+    """One declared route: the handler and everything said about it; `path` is without the prefixes of its
+    routers.
+    """
+
+    path: str
+    methods: tuple[str, ...]
+    handler: Callable[..., Any]
+    name: str
+    status: int | None
+    run: Run | None
+    body_limit: int | None
+    cancel_on_disconnect: bool
+    tags: tuple[str, ...]
+    summary: str | None
+
+
+class Placed(NamedTuple):
+    """A route under its whole path, with the applications it belongs to, outermost first."""
+
+    path: str
+    route: Route
+    apps: tuple[App, ...]
+
+    @property
+    def label(self) -> str:
+        """For messages: `GET /users -> shop:users (/srv/shop.py:12)`."""
+        return f"{','.join(self.route.methods)} {self.path} -> {describe(self.route.handler)}"
+
+
+class Router:
+    """A group of routes under a prefix, to be included in an application or another router.
+
+    >>> router = Router(prefix="/shop")
+    >>> @router.get("/items/{item_id}")
+    ... def item(item_id: int) -> dict: return {"id": item_id}
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self.prefix = _checked_prefix(prefix)
+        self._routes: list[Route] = []
+        self._children: list[tuple[str, Router]] = []
+        self._is_frozen = False
+
+    def route(
+        self, path: str, methods: Iterable[str] = ("GET",), **options: Unpack[RouteOptions]
+    ) -> Callable[[F], F]:
+        """Declare the decorated function as the handler of a path, for the given methods."""
+        if isinstance(methods, str):
+            raise ApplicationError(f"methods must be a list such as [{methods!r}], not one text")
+        names = tuple(dict.fromkeys(_checked_method(method) for method in methods))
+        if not names:
+            raise ApplicationError(f"route {path!r} names no method")
+        if path and not path.startswith("/"):
+            raise ApplicationError(f"path {path!r} must begin with '/'")
+
+        def declare(handler: F) -> F:
+            self._check_open(f"route {path!r}")
+            if not callable(handler):
+                raise ApplicationError(
+                    f"route {path!r}: the handler must be a function, not {type(handler).__name__}"
+                )
+            self._routes.append(_make_route(path, names, handler, options))
+            return handler
+
+        return declare
+
+    def get(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        """Declare a GET handler; HEAD is answered from it too."""
+        return self.route(path, ("GET",), **options)
+
+    def post(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        return self.route(path, ("POST",), **options)
+
+    def put(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        return self.route(path, ("PUT",), **options)
+
+    def patch(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        return self.route(path, ("PATCH",), **options)
+
+    def delete(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        return self.route(path, ("DELETE",), **options)
+
+    def head(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        """Declare a HEAD handler, where answering from GET would be wasteful."""
+        return self.route(path, ("HEAD",), **options)
+
+    def options(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
+        """Declare an OPTIONS handler instead of the automatic one."""
+        return self.route(path, ("OPTIONS",), **options)
+
+    def include(self, router: Router, prefix: str = "") -> None:
+        """Add every route of a router, present and to come, under this one's prefix, `prefix` and its own, in
+        that order.
+        """
+        self._check_open("include")
+        if not isinstance(router, Router):
+            raise ApplicationError(f"include takes a Router or an App, not {type(router).__name__}")
+        self._children.append((_checked_prefix(prefix), router))
+
+    def mount(self, prefix: str, router: Router) -> None:
+        """Include a router or a whole application under a prefix.
+
+        A mounted application keeps its converters, hooks, exception handlers and lifespan for its own routes;
+        a path no route matches is answered by the outermost application.
+        """
+        if not prefix:
+            raise ApplicationError("mount needs a prefix such as '/admin'; use include for none")
+        self.include(router, prefix)
+
+    def freeze(self) -> None:
+        """Refuse routes from now on: the application has been compiled, they would never be served."""
+        self._is_frozen = True
+        for _, child in self._children:
+            child.freeze()
+
+    def applications(self) -> Iterator[App]:
+        """Yield every application at or below this router, outermost first."""
+        for _, child in self._children:
+            yield from child.applications()
+
+    def placed(
+        self, prefix: str = "", apps: tuple[App, ...] = (), above: tuple[Router, ...] = ()
+    ) -> Iterator[Placed]:
+        """Yield every route below this router under its whole path, in the order of declaration, own routes
+        first.
+        """
+        if any(router is self for router in above):
+            raise ApplicationError(f"the router with prefix {self.prefix!r} is included in itself")
+        prefix += self.prefix
+        for route in self._routes:
+            yield Placed(prefix + route.path or "/", route, apps)
+        for between, child in self._children:
+            yield from child.placed(prefix + between, apps, (*above, self))
+
+    def _check_open(self, what: str) -> None:
+        if self._is_frozen:
+            raise ApplicationError(f"{what}: the application has started; declare every route before that")
+
+
+def describe(handler: Callable[..., Any]) -> str:
+    """Return `module:qualname (file:line)` of a handler, for messages.
+
+    >>> describe(print)
+    'builtins:print'
+    """
+    function = inner_function(handler)
+    code = getattr(function, "__code__", None)
+    place = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
+    return handler_name(handler) + place
+
+
+def handler_name(handler: Callable[..., Any]) -> str:
+    """Return `module:qualname` of a handler."""
+    function = inner_function(handler)
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
+def inner_function(handler: Any) -> Any:
+    """Return the function inside decorators made with `functools.wraps`, partials and bound methods."""
+    while True:
+        inner = getattr(handler, "__wrapped__", None) or getattr(handler, "__func__", None)
+        if inner is None and not hasattr(handler, "__code__"):
+            inner = getattr(handler, "func", None)  # functools.partial
+        if inner is None and not hasattr(handler, "__code__"):
+            inner = getattr(type(handler).__call__, "__wrapped__", type(handler).__call__)
+            inner = inner if hasattr(inner, "__code__") else None  # an object with __call__
+        if inner is None:
+            return handler
+        handler = inner
+
+
+def _make_route(
+    path: str, methods: tuple[str, ...], handler: Callable[..., Any], options: RouteOptions
+) -> Route:
+    unknown = options.keys() - RouteOptions.__annotations__.keys()
+    if unknown:
+        known = ", ".join(RouteOptions.__annotations__)
+        raise ApplicationError(f"route {path!r}: unknown option {min(unknown)!r}; there are {known}")
+    inner = inner_function(handler)
+    tags = options.get("tags", ())
+    return Route(
+        path=path,
+        methods=methods,
+        handler=handler,
+        name=options.get("name") or str(getattr(inner, "__name__", type(inner).__name__)),
+        status=options.get("status"),
+        run=options.get("run"),
+        body_limit=options.get("body_limit"),
+        cancel_on_disconnect=options.get("cancel_on_disconnect", False),
+        tags=(tags,) if isinstance(tags, str) else tuple(tags),
+        summary=options.get("summary"),
+    )
+
+
+def _checked_method(method: str) -> str:
+    name = method.upper()
+    if not name or not all(sign.isascii() and (sign.isalnum() or sign in _TOKEN_SIGNS) for sign in name):
+        raise ApplicationError(f"{method!r} is not a method")
+    return name
+
+
+def _checked_prefix(prefix: str) -> str:
+    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+        raise ApplicationError(f"prefix {prefix!r} must begin with '/' and not end with it, as in '/api'")
+    return prefix

@@ -1,0 +1,167 @@
+"""The compiled route table: one function from a request to the endpoint that answers it.
+
+Literal paths are looked up whole, by their octets; everything else, other spellings of literal paths
+included, goes through the tree. Whatever finds no route (404, 405, automatic OPTIONS, an unusable path) is an
+endpoint like any other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from penstock.app.routing.dots import resolve_dots
+from penstock.app.routing.tree import Node
+from penstock.errors import HTTPError, RouteConflict
+from penstock.http.query import decode_segment, encode_segment
+from penstock.http.response import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from penstock.app.routing.router import Placed
+    from penstock.app.routing.template import Template
+    from penstock.http.handler import Endpoint
+    from penstock.http.request import Request
+
+    # Makes an endpoint out of what answers: a function that returns a response or raises.
+    MakeEndpoint = Callable[[Callable[[], Response]], Endpoint]
+
+# RFC 9110 §9.1 and PATCH (RFC 5789). CONNECT is known only where a route asks for it.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+
+
+class Bound(NamedTuple):
+    """A route ready to answer."""
+
+    placed: Placed
+    template: Template
+    endpoint: Endpoint
+    names: tuple[str, ...]
+    """Of the parameters, in the order of their segments."""
+
+
+def build_tree(routes: Iterable[Bound]) -> Node[Bound]:
+    """Put routes into a tree, GET answering HEAD as well; RouteConflict names both when two claim one method
+    and path.
+    """
+    tree: Node[Bound] = Node()
+    for bound in routes:
+        leaf = tree.leaf(bound.template.segments)
+        for method in bound.placed.route.methods:
+            other = leaf.setdefault(method, bound)
+            if other is not bound:
+                raise RouteConflict(
+                    f"two routes answer {method} {bound.placed.path}: {other.placed.label} and "
+                    f"{bound.placed.label}"
+                )
+    for leaf in tree.leaves():
+        if "GET" in leaf:
+            leaf.setdefault("HEAD", leaf["GET"])
+    return tree
+
+
+def build_resolver(routes: Iterable[Bound], make_endpoint: MakeEndpoint) -> Callable[[Request], Endpoint]:
+    """Return the function behind `App.resolve`; it never raises."""
+    tree = build_tree(routes)
+    literals = _literal_paths(tree)
+    find_literal = literals.get
+    search = _searcher(tree, make_endpoint)
+
+    def resolve(request: Request) -> Endpoint:
+        methods = find_literal(request.raw_path)
+        if methods is not None:
+            endpoint = methods.get(request.method)
+            if endpoint is not None:
+                request.route = endpoint.route
+                return endpoint
+        return search(request)
+
+    return resolve
+
+
+def _literal_paths(tree: Node[Bound], path: str = "") -> dict[bytes, dict[str, Endpoint]]:
+    """Return the endpoints of every template without parameters, by the octets of its path."""
+    found = {}
+    if tree.methods:
+        found[path.encode("ascii")] = {method: bound.endpoint for method, bound in tree.methods.items()}
+    for segment, child in tree.literals.items():
+        found |= _literal_paths(child, f"{path}/{encode_segment(segment)}")
+    return found
+
+
+def _searcher(tree: Node[Bound], make_endpoint: MakeEndpoint) -> Callable[[Request], Endpoint]:
+    top: Node[Bound] = Node()
+    top.literals[""] = tree  # a path that is split whole begins with what stands before its first slash
+    find_first = top.find_first
+    every_method = {method for leaf in tree.leaves() for method in leaf} | {"OPTIONS"}
+
+    def refuse(status: int, detail: str | None = None, headers: dict[str, str] | None = None) -> Endpoint:
+        def answer() -> Response:  # a new exception each time: one that is kept keeps its tracebacks
+            raise HTTPError(status, detail, headers=headers)
+
+        return make_endpoint(answer)
+
+    def allow(method: str, allowed: set[str]) -> Endpoint:
+        fields = {"Allow": ", ".join(sorted(allowed))}
+        if method == "OPTIONS":
+            return make_endpoint(lambda: Response(b"", 204, fields))
+        return refuse(405, f"{method} is not allowed here", fields)
+
+    not_found = refuse(404)
+    above_root = refuse(400, "the path leads above its root")
+
+    def search(request: Request) -> Endpoint:
+        raw_path = request.raw_path
+        if b"%" not in raw_path and b"/." not in raw_path:
+            values: list[object] = []
+            try:
+                bound = find_first(raw_path.decode("ascii").split("/"), request.method, values)
+            except Exception:
+                bound = None  # the thorough search meets it again, and answers it
+            if bound is not None:
+                return _take(request, bound, values)
+        return search_thoroughly(request, raw_path)
+
+    def search_thoroughly(request: Request, raw_path: bytes) -> Endpoint:
+        if not raw_path.startswith(b"/"):
+            is_asterisk = raw_path == b"*" and request.method == "OPTIONS"
+            return allow("OPTIONS", every_method) if is_asterisk else not_found
+        raw = raw_path[1:].split(b"/")
+        try:
+            segments = [decode_segment(part) for part in raw]
+        except ValueError as error:
+            return refuse(400, str(error))
+        if "." in segments or ".." in segments:
+            resolved = resolve_dots(raw, segments)
+            if resolved is None:
+                return above_root
+            # What hooks and handlers see is what was matched.
+            request.raw_path = b"/" + b"/".join(resolved)
+            segments = [decode_segment(part) for part in resolved]
+        allowed: set[str] = set()
+        values: list[object] = []
+        try:
+            bound = tree.find(segments, 0, request.method, values, allowed)
+        except Exception as error:  # a converter of the application's failed
+            return make_endpoint(_raiser(error))
+        if bound is not None:
+            return _take(request, bound, values)
+        return allow(request.method, allowed | {"OPTIONS"}) if allowed else not_found
+
+    return search
+
+
+def _take(request: Request, bound: Bound, values: list[object]) -> Endpoint:
+    """Tell the request which route it takes, and return its endpoint."""
+    endpoint, names = bound.endpoint, bound.names
+    request.route = endpoint.route
+    # PERF: 0.06 us instead of 0.35 for the one parameter most routes have.
+    request.path_params = {names[0]: values[0]} if len(names) == 1 else dict(zip(names, values, strict=True))
+    return endpoint
+
+
+def _raiser(error: Exception) -> Callable[[], Response]:
+    def answer() -> Response:
+        raise error
+
+    return answer
