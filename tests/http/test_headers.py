@@ -311,3 +311,7 @@ def test_update_replaces_names_and_keeps_the_repeats_of_the_source() -> None:
 def test_what_is_not_str_is_refused_where_it_is_set(name: object, value: object) -> None:
     with pytest.raises(TypeError, match="str"):
         MutableHeaders()[name] = value  # type: ignore[index,assignment]
+
+
+def test_lines_keep_the_spelling() -> None:
+    assert MutableHeaders([("X-A", "1"), ("x-a", " 2 ")]).lines() == [("X-A", "1"), ("x-a", "2")]
