@@ -111,7 +111,7 @@ def load_file(path: Path) -> list[Case]:
                 raise CorpusError("no case begun")
             else:
                 _read_line(case, line)
-        except (CorpusError, ValueError, IndexError) as error:
+        except (CorpusError, ValueError, LookupError) as error:
             raise CorpusError(f"{path.name}:{number}: {error}: {line!r}") from error
     return cases
 

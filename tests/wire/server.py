@@ -38,6 +38,8 @@ class Server:
         )
         self.port = 0
         self.log: list[str] = []
+        self.refusals = 0
+        """For the test to count what it saw refused."""
         self._is_said = threading.Event()
         self._collector = threading.Thread(target=self._collect, daemon=True)
         self._collector.start()

@@ -24,10 +24,12 @@ STREAMED = {"streamed", "streamed_in_thread"}
 @pytest.fixture(scope="module", params=["inline", "coroutine", "thread", *sorted(STREAMED)])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     with run_server(f"tests.apps.echo:{request.param}", "--no-access-log") as running:
-        running.name = request.param
         yield running
-    assert "Traceback" not in "".join(running.log)
+    log = "".join(running.log)
+    assert "Traceback" not in log
     assert running.process.returncode == 0
+    if request.param not in STREAMED:  # there the handler hears of it, and answers
+        assert log.count(": refused, ") == running.refusals, "one log line for each refusal"
 
 
 def check_seen(reply: Reply, expected: Expected, case: Case) -> None:
@@ -58,20 +60,27 @@ def check_refusal(reply: Reply | None, status: int, case: Case) -> None:
     assert json.loads(reply.content)["status"] == status
 
 
+def take(client: Client, server: Server, method: str = "GET") -> Reply | None:
+    reply = client.take(method)
+    if reply is not None and reply.status >= 400 and reply.closes:
+        server.refusals += 1
+    return reply
+
+
 def run(case: Case, server: Server, pieces: list[bytes]) -> None:
     with Client(server.port) as client:
         client.send(pieces)
         for expected in case.requests:
-            reply = client.take(expected.method)
+            reply = take(client, server, expected.method)
             assert reply is not None, f"{case.where}: the connection ended without a reply"
             check_seen(reply, expected, case)
         if case.cut:
             client.end()
-            reply = client.take()
+            reply = take(client, server)
             if reply is not None:
                 check_refusal(reply, case.cut, case)
         elif case.error:
-            check_refusal(client.take(), case.error, case)
+            check_refusal(take(client, server), case.error, case)
         elif case.requests[-1].persistent:
             client.end()
         assert client.ends(), f"{case.where}: a second reply"
