@@ -330,6 +330,18 @@ def test_check_loads_the_application_when_one_is_named(penstock, tmp_path):
     assert done.stdout.endswith("\nshop:app can be served\n")
 
 
+def test_check_finds_what_would_stop_the_application_from_starting(penstock, tmp_path):
+    (tmp_path / "shop.py").write_text(
+        APPLICATION + "@app.get('/')\ndef home(): ...\n@app.get('/')\ndef again(): ...\n"
+    )
+
+    done = penstock("check", "shop:app")
+
+    assert done.returncode == MISTAKE
+    assert done.stderr.startswith("penstock: error: two routes answer GET /: ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_check_in_a_folder_that_is_gone_is_one_line(tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -356,7 +368,7 @@ def test_routes_are_listed_in_columns(penstock, tmp_path):
         "app = App()\n"
         "items = Router(prefix='/items')\n"
         "@app.get('/')\n"
-        "def home(): ...\n"
+        "async def home(): ...\n"
         "@items.route('/{item_id:int}', methods=['GET', 'PUT'], name='one')\n"
         "def item(item_id: int): ...\n"
         "app.include(items)\n"
@@ -366,9 +378,9 @@ def test_routes_are_listed_in_columns(penstock, tmp_path):
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "METHOD   PATH                  NAME  HANDLER",
-        "GET      /                     home  shop:home",
-        "GET,PUT  /items/{item_id:int}  one   shop:item",
+        "METHOD   PATH                  NAME  HANDLER    RUNS AS",
+        "GET      /                     home  shop:home  task",
+        "GET,PUT  /items/{item_id:int}  one   shop:item  thread",
     ]
 
 
@@ -377,7 +389,7 @@ def test_routes_of_an_application_without_any_are_a_heading(penstock, tmp_path):
 
     done = penstock("routes", "shop:app")
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "METHOD  PATH  NAME  HANDLER\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "METHOD  PATH  NAME  HANDLER  RUNS AS\n", "")
 
 
 def test_routes_of_a_bare_handler_cannot_be_listed(penstock, tmp_path):

@@ -183,6 +183,15 @@ def test_object_that_is_no_application_is_told(folder, name, what):
     assert message == f"'shop:{name}' is {what}, not an application; name an instance of penstock.App"
 
 
+def test_looking_for_an_application_does_not_compile_it(folder):
+    write(folder, "shop.py", "from penstock import App\napp = App()\n")
+
+    application = load_application("shop:app")
+
+    application.get("/late")(lambda: None)  # would be refused once compiled
+    assert [row.path for row in application.routes()] == ["/late"]
+
+
 def test_interrupt_during_the_import_is_not_swallowed(folder):
     write(folder, "shop.py", "raise KeyboardInterrupt\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import pickle
 import re
@@ -152,9 +153,34 @@ def test_config_travels_to_another_process():
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
 def test_setting_is_used_by_the_server(setting):
-    """A flag that nothing reads is worse than none. The banner and this list itself do not count as use."""
+    """A flag that nothing reads is worse than none. The banner and the list itself do not count as use."""
     sources = [path for path in SERVER.rglob("*.py") if path.name not in ("banner.py", "config.py")]
+    texts = [path.read_text("utf-8") for path in sources]
+    if any("config.limits" in text for text in texts):
+        texts.append(inspect.getsource(Config.limits.fget))
 
-    uses = [path.name for path in sources if re.search(rf"config\.{setting.name}\b", path.read_text("utf-8"))]
+    is_used = any(re.search(rf"(config|self)\.{setting.name}\b", text) for text in texts)
 
-    assert uses, f"no module of server/ reads config.{setting.name}"
+    assert is_used, f"no module of server/ reads config.{setting.name}"
+
+
+def test_limits_are_handed_to_the_wire():
+    limits = Config(
+        request_line_limit_bytes=101,
+        head_limit_bytes=102,
+        field_limit=103,
+        content_limit_bytes=104,
+        chunk_line_limit_bytes=105,
+        trailer_limit_bytes=106,
+        trailer_field_limit=107,
+    ).limits
+
+    assert limits == Limits(
+        request_line_bytes=101,
+        head_bytes=102,
+        fields=103,
+        content_bytes=104,
+        chunk_line_bytes=105,
+        trailer_bytes=106,
+        trailer_fields=107,
+    )

@@ -29,17 +29,14 @@ def run(options: Namespace) -> int:
 
 def routes(options: Namespace) -> int:
     """`penstock routes`: every route in the order of declaration; HEAD and OPTIONS come by themselves."""
-    from penstock.app.routing.router import Router, handler_name
+    from penstock import App
     from penstock.cli.load import load_application
 
-    application: object = load_application(options.application)
-    if not isinstance(application, Router):
+    application = load_application(options.application)
+    if not isinstance(application, App):
         raise ConfigError(f"{options.application!r} has no list of routes: it is not a penstock.App")
-    rows = [
-        (",".join(route.methods), path, route.name, handler_name(route.handler))
-        for path, route, _ in application.placed()
-    ]
-    _print_table([("METHOD", "PATH", "NAME", "HANDLER"), *rows])
+    rows = [(",".join(row.methods), row.path, row.name, row.handler, row.run) for row in application.routes()]
+    _print_table([("METHOD", "PATH", "NAME", "HANDLER", "RUNS AS"), *rows])
     return 0
 
 
@@ -56,9 +53,12 @@ def check(options: Namespace) -> int:
     ]
     _print_table(rows)
     if options.application is not None:
+        from penstock import App
         from penstock.cli.load import load_application
 
-        load_application(options.application)
+        application = load_application(options.application)
+        if isinstance(application, App):
+            application.compile()  # finds what start-up would: conflicts, signatures that cannot be bound
         print(f"\n{options.application} can be served")
     return 0
 

@@ -41,11 +41,13 @@ def load_application(path: str) -> Handler:
 
 
 def is_application(value: object) -> bool:
-    """True for what a server can serve: an object, not a class, with the members of `Handler`."""
+    """True for what a server can serve: an object, not a class, with the functions of `Handler`.
+
+    Its `methods` are not asked for: an App compiles itself to tell them.
+    """
     if isinstance(value, type):
         return False
-    functions = ("resolve", "startup", "shutdown")
-    return hasattr(value, "methods") and all(callable(getattr(value, name, None)) for name in functions)
+    return all(callable(getattr(value, name, None)) for name in ("resolve", "startup", "shutdown"))
 
 
 def _check_form(path: str, module_name: str, attribute: str) -> None:
