@@ -87,6 +87,8 @@ class Client:
         self._socket = socket.create_connection(("127.0.0.1", port), REPLY_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._octets = b""
+        self.interim: list[int] = []
+        """Statuses of the interim replies before the last final one."""
 
     def __enter__(self) -> Self:
         return self
@@ -112,12 +114,14 @@ class Client:
     def take(self, method: str = "GET") -> Reply | None:
         """The next final reply, to a request of this method; None when the connection ended in its place."""
         ended = False
+        self.interim = []
         while True:
             found = take_reply(self._octets, method, ended=ended)
             if found is not None:
                 reply, self._octets = found
                 if reply.status >= 200:
                     return reply
+                self.interim.append(reply.status)
             elif ended:
                 assert self._octets == b"", "the reply is cut short"
                 return None

@@ -74,6 +74,9 @@ def run(case: Case, server: Server, pieces: list[bytes]) -> None:
             reply = take(client, server, expected.method)
             assert reply is not None, f"{case.where}: the connection ended without a reply"
             check_seen(reply, expected, case)
+            assert client.interim in ([], [100] if expected.expects_continue else []), (
+                f"{case.where}: out of turn"
+            )
         if case.cut:
             client.end()
             reply = take(client, server)
