@@ -82,22 +82,19 @@ class Connection(Transport):
     # Receiving.
 
     def on_ready(self, events: int) -> None:
-        """The poller has something."""
-        if events & OUT:
-            self.flush()
-            if self.phase == CLOSED:
+        """The poller has something: receive, and answer every request that is complete."""
+        if events != IN:
+            if events & OUT:
+                self.flush()
+            if self.phase == CLOSED or not events & ~OUT:
                 return
-        if events & ~OUT:
-            self._receive()
-
-    def _receive(self) -> None:
         try:
             data = self._recv(_RECEIVE_BYTES)
         except BlockingIOError:
             return
-        except OSError:
-            data = b""
-            self.peer_ended = self.closing = True  # a reset: nobody reads a reply
+        except OSError:  # a reset: nobody reads a reply
+            self._on_end_of_input(was_reset=True)
+            return
         if not data:
             self._on_end_of_input()
         elif self.phase <= HEAD:
@@ -114,22 +111,21 @@ class Connection(Transport):
         try:
             request = reader.next_request(data)
             while request is not None:
-                self._begin(request)
-                if self.phase != IDLE:
-                    return
-                if not reader.held:
+                self._answer(request)
+                if self.phase != IDLE or not reader.held:
                     break
                 request = reader.next_request()
         except RemoteProtocolError as fault:
             self._refuse(fault)
             return
-        if self._corked is not None:
+        if self._corked is not None and self.phase == IDLE:
             self._uncork()
         if request is None and self.phase == IDLE and reader.in_head:
             self.phase = HEAD
             self.deadline = self.reactor.now + self.reactor.config.head_timeout_s
 
-    def _begin(self, request: Request) -> None:
+    def _answer(self, request: Request) -> None:
+        """Have one request answered where its endpoint wants to run; it need not be done on return, `phase` tells."""
         reactor = self.reactor
         self.phase = IDLE
         self.request = request
@@ -138,20 +134,22 @@ class Connection(Transport):
             self._started = perf_counter()
         endpoint = self.endpoint = reactor.resolve(request)
         framing = request.framing
-        if framing.content_length or framing.chunked:
-            if endpoint.body_limit is not None:
-                self.reader.content_limit_bytes = endpoint.body_limit
-            if endpoint.streams_body:
-                self._stream_content(request)
-            else:
-                self.phase = CONTENT
-                self._content = Collected(reactor.now)
-                self._receive_content(b"")
-                return
-        elif endpoint.streams_body:
-            self.body = request.stream = ConnectionBody(self)
-            self.body.feed(b"")
+        if (framing.content_length or framing.chunked or endpoint.streams_body) and not self._prepare_content(request, endpoint):
+            return
         self._call(request, endpoint)
+
+    def _prepare_content(self, request: Request, endpoint: Endpoint) -> bool:
+        """Begin to receive content; False when the handler is called later, with all of it."""
+        if endpoint.body_limit is not None:
+            self.reader.content_limit_bytes = endpoint.body_limit
+        if endpoint.streams_body:
+            self.body = request.stream = ConnectionBody(self)
+            self._feed_body(b"")
+            return True
+        self.phase = CONTENT
+        self._content = Collected(self.reactor.now)
+        self._receive_content(b"")
+        return False
 
     def _receive_content(self, data: bytes) -> None:
         """Collect; at the end call the handler."""
@@ -179,10 +177,6 @@ class Connection(Transport):
         self.phase = IDLE
         assert self.endpoint is not None  # noqa: S101
         self._call(request, self.endpoint)
-
-    def _stream_content(self, request: Request) -> None:
-        self.body = request.stream = ConnectionBody(self)
-        self._feed_body(b"")
 
     def _feed_body(self, data: bytes) -> None:
         """Hand content on to the handler's stream, as far as octets go and the handler keeps up."""
@@ -232,8 +226,8 @@ class Connection(Transport):
                 self.watch(self.mask & ~IN)
         self.resume()  # the thread may have finished between the poll and now
 
-    def _on_end_of_input(self) -> None:
-        was_reset = self.peer_ended
+    def _on_end_of_input(self, *, was_reset: bool = False) -> None:
+        was_reset = was_reset or self.peer_ended  # told twice: a hang-up
         self.peer_ended = True
         if self.phase in (LINGER, CLOSED) or (self.phase == IDLE) or was_reset and self.phase in (HEAD, CONTENT, FLUSHING):
             self.close()
@@ -303,7 +297,7 @@ class Connection(Transport):
         if self.body is not None or not isinstance(answer, Response) or answer.is_stream or not self._is_persistent(request, answer):
             reactor.post(self._take_back, request, answer)
             return
-        octets = self._render(request, answer, persistent=True)
+        octets = self._render(request, answer, True)
         try:
             sent = self._send(octets)
         except BlockingIOError:
@@ -317,7 +311,7 @@ class Connection(Transport):
             reactor.post(self._flush_for_thread, memoryview(octets)[sent:])
             return
         self.request = self.endpoint = None
-        self.deadline = reactor.now + reactor.config.idle_timeout_s
+        self.deadline = reactor.now + reactor.idle_timeout_s
         self.phase = IDLE
         # From here the reactor may begin the next request. It looks at `phase` after it took octets, this thread at the octets
         # after it set `phase`: whichever comes last sees both, and `resume` is harmless twice.
@@ -388,23 +382,31 @@ class Connection(Transport):
 
     def reply(self, request: Request, response: Response) -> None:
         """Render and send. Reactor's thread."""
-        if not self._is_persistent(request, response):
-            self.closing = True
+        reactor = self.reactor
+        persistent = request.framing.persistent and not self.closing
+        if self.body is not None or response._headers is not None:
+            persistent = self._is_persistent(request, response)
+        self.closing = not persistent
         if response.is_stream:
             self.phase = BUSY
             self._uncork()
             start_stream(self, request, response)
             return
-        octets = self._render(request, response, persistent=not self.closing)
-        if self.reactor.log_access is not None:
-            self.reactor.log_access(self, request, response, len(octets), self._started)
+        octets = self._render(request, response, persistent)
+        if reactor.log_access is not None:
+            reactor.log_access(self, request, response, len(octets), self._started)
         if self._corked is not None or self.reader.held:
             self._cork(octets)
         else:
             self.write(octets)
-        self._finish()
+        if self.unsent is None and persistent and self.phase != CLOSED:
+            self.request = self.endpoint = self.body = None
+            self.phase = IDLE
+            self.deadline = reactor.now + reactor.idle_timeout_s
+        else:
+            self._finish()
 
-    def _render(self, request: Request | None, response: Response, *, persistent: bool) -> bytes:
+    def _render(self, request: Request | None, response: Response, persistent: bool) -> bytes:  # noqa: FBT001 - PERF
         try:
             return self.reactor.serialiser.render(request, response, persistent)
         except Exception as error:
@@ -416,17 +418,15 @@ class Connection(Transport):
         self.request = self.endpoint = self.body = self.stream = None
         if self.phase == CLOSED:
             return
+        if self.closing and self.unsent is None:
+            self._uncork()
         if self.unsent is not None:
             self.phase = FLUSHING
         elif self.closing:
-            self._uncork()
-            if self.unsent is not None:
-                self.phase = FLUSHING
-            else:
-                self.end()
+            self.end()
         else:
             self.phase = IDLE
-            self.deadline = self.reactor.now + self.reactor.config.idle_timeout_s
+            self.deadline = self.reactor.now + self.reactor.idle_timeout_s
 
     def finish_stream(self, request: Request, response: Response, sent: int, *, is_complete: bool) -> None:
         """A streaming response is over; that one is not complete can only be shown by the end of the connection."""
@@ -494,7 +494,7 @@ class Connection(Transport):
         self._content = None
         self.phase = BUSY
         response = problem(fault.status, detail=fault.detail)
-        octets = self._render(request, response, persistent=False)
+        octets = self._render(request, response, False)
         if self.reactor.log_access is not None and request is not None:
             self.reactor.log_access(self, request, response, len(octets), self._started)
         self._cork(octets)
@@ -533,7 +533,7 @@ class Connection(Transport):
     def drain(self) -> None:
         """The server stops: no request after the one under way."""
         if self.phase == IDLE:
-            self._receive()  # one that is already here is still answered
+            self.on_ready(IN)  # a request that is already here is still answered
         self.closing = True
         if self.phase == IDLE:
             self.close()

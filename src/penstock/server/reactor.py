@@ -56,6 +56,7 @@ class Reactor:
         self.resolve = handler.resolve
         self.methods = handler.methods
         self.limits = config.limits
+        self.idle_timeout_s = config.idle_timeout_s
         self.run = make_runner(loop)
         self.serialiser = Serialiser(config.server_header)
         self.poller = make_poller(loop, self._turn)

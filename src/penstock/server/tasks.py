@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Coroutine
 from contextvars import copy_context
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,19 +61,19 @@ class _SpareRunner:
         carrier = self._carrier
         task = carrier.task
         context = copy_context()
-        asyncio.tasks._enter_task(self._loop, task)
+        _enter_task(self._loop, task)
         try:
             waits_on = context.run(coroutine.send, None)
         except StopIteration as done:
             # A handler that kept its current_task(), or cancelled it, has used it up: it must not name another request.
-            if sys.getrefcount(task) > _REFERENCES or task.cancelling():
+            if getrefcount(task) > _REFERENCES or task.cancelling():
                 self._replace()
             return done.value
         except BaseException:
             self._replace()
             raise
         finally:
-            asyncio.tasks._leave_task(self._loop, task)
+            _leave_task(self._loop, task)
         self._carrier = _Carrier(self._loop)
         carrier.adopt(coroutine, context, waits_on)
         return task

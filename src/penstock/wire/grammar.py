@@ -21,7 +21,10 @@ FIELD_LINE = TOKEN + rb":" + FIELD_VALUE + rb"\r\n"
 PATH = rb"(?:[!-\"$&-\x3e@-\[\]-~]++|%[0-9A-Fa-f]{2})*+"
 QUERY = rb"(?:[!-\"$&-\[\]-~]++|%[0-9A-Fa-f]{2})*+"
 
-REQUEST_LINE = rb"(" + TOKEN + rb") (/" + PATH + rb")(?:\?(" + QUERY + rb"))? HTTP/1\.([01])\r\n"
+ORIGIN_FORM = rb"(/" + PATH + rb")(?:\?(" + QUERY + rb"))?"
+"""Path, and query or None."""
+
+REQUEST_LINE = rb"(" + TOKEN + rb") " + ORIGIN_FORM + rb" HTTP/1\.([01])\r\n"
 """Origin-form only, which is nearly every request: method, path, query or None, minor version."""
 
 _DIGITS = re.compile(rb"[0-9]++")

@@ -1,9 +1,10 @@
 """Octets of one connection in, requests and their content out.
 
-The fast path is one expression over the request line and one look-up of the whole field section: a client on a persistent
-connection sends the same fields again and again, so the section's octets are the key under which its validity, its framing
-and its parsed `Headers` are kept. A section not seen before is validated by one possessive expression. Everything else goes
-to `scan`, the slow path. There is no third.
+The fast path: a head that comes alone is split at its first two spaces into method, request-target and the rest, and each is
+looked up. A client on a persistent connection sends the same fields again and again, so the octets of the rest are the key under
+which its validity, its framing and its parsed `Headers` are kept; the same for targets. What was looked up was validated when
+it was put there. A head seen for the first time, or several in one read, go through one possessive expression for the request line
+and one for the field section. Everything else goes to `scan`, the slow path, which alone names faults.
 """
 
 from __future__ import annotations
@@ -17,40 +18,60 @@ from penstock.http.headers import Headers
 from penstock.http.request import Request
 from penstock.wire.chunked import ChunkedDecoder
 from penstock.wire.framing import frame
-from penstock.wire.grammar import FIELD_LINE, REQUEST_LINE
+from penstock.wire.grammar import FIELD_LINE, ORIGIN_FORM, REQUEST_LINE
 from penstock.wire.limits import STANDARD_METHODS, Limits
 from penstock.wire.scan import HeadScanner
 
 _PLAIN = Framing()  # no content, persistent: one instance, so that the fast path compares identities
 _match_line = re.compile(REQUEST_LINE).match
+_match_target = re.compile(ORIGIN_FORM).fullmatch
 
-# Kept sections: at most this many, none longer than this. Full: all are dropped, the busy ones are back at once.
-_SECTIONS = 1_024
-_SECTION_BYTES = 2_048
+# Kept rests and targets: at most this many, none longer than this. Full: all are dropped, the busy ones are back at once.
+_KEPT = 1_024
+_REST_BYTES = 2_048
+_TARGET_BYTES = 256
 
 
 class Grammar:
-    """What readers with the same limits and methods share: names, the section expression, the sections seen."""
+    """What readers with the same limits and methods share: names, the section expression, and what was seen and found valid."""
 
-    __slots__ = ("is_section", "limits", "methods", "sections")
+    __slots__ = ("_keeps", "is_section", "limits", "methods", "rests", "targets")
 
     def __init__(self, limits: Limits, methods: frozenset[str]) -> None:
         self.limits = limits
         self.methods = {name.encode("ascii"): name for name in methods}
         self.is_section = re.compile(rb"(?:%b){0,%d}+" % (FIELD_LINE, limits.fields)).fullmatch
-        # PERF: 0.35 us against 2.5 (3 fields) to 8 us (12 fields) for a section seen before, benchmarks/head.py. By minor version.
-        self.sections: dict[bytes, dict[bytes, tuple[Headers, Framing]]] = {b"0": {}, b"1": {}}
+        # PERF: 0.5 us a head instead of 0.9 (40 octets) to 8 us (700 octets), benchmarks/head.py.
+        self.rests: dict[bytes, tuple[bytes, Headers, Framing]] = {}
+        """`HTTP/1.1 CR LF` to the empty line -> minor version, headers, framing."""
+        self.targets: dict[bytes, tuple[bytes, bytes]] = {}
+        """Origin-form -> path, query."""
+        # What is kept must be within the limits however the kept parts are put together.
+        self._keeps = limits.request_line_bytes > 2 * _TARGET_BYTES and limits.head_bytes > 2 * (_REST_BYTES + _TARGET_BYTES)
 
-    def read_section(self, section: bytes, version: bytes) -> tuple[Headers, Framing]:
+    def read_section(self, section: bytes, version: bytes) -> tuple[bytes, Headers, Framing]:
         """Return a valid section's headers and framing, and keep them. RemoteProtocolError: the framing is at fault."""
-        framing = frame(section, version)
-        known = (Headers(section), _PLAIN if framing == _PLAIN else framing)
-        if len(section) <= _SECTION_BYTES:
-            sections = self.sections[version]
-            if len(sections) >= _SECTIONS:
-                sections.clear()
-            sections[section] = known
+        rest = b"HTTP/1.%b\r\n%b\r\n" % (version, section)
+        known = self.rests.get(rest)
+        if known is None:
+            framing = frame(section, version)
+            known = (version, Headers(section), _PLAIN if framing == _PLAIN else framing)
+            if len(rest) <= _REST_BYTES and self._keeps:
+                if len(self.rests) >= _KEPT:
+                    self.rests.clear()
+                self.rests[rest] = known
         return known
+
+    def read_target(self, target: bytes) -> tuple[bytes, bytes] | None:
+        """Return path and query of a valid, not overly long origin-form target, and keep them; None for any other."""
+        match = _match_target(target)
+        if match is None or len(target) > _TARGET_BYTES or not self._keeps:
+            return None
+        path, query = match.groups(b"")
+        if len(self.targets) >= _KEPT:
+            self.targets.clear()
+        self.targets[target] = (path, query)
+        return path, query
 
 
 @lru_cache(maxsize=16)
@@ -99,38 +120,51 @@ class RequestReader:
 
     def next_request(self, data: bytes = b"") -> Request | None:
         """Take octets; return the next request, without its content, or None: more wanted. RemoteProtocolError with its status."""
+        if not self.held and self._scanner is None:
+            grammar = self._grammar
+            try:
+                octets, target, rest = data.split(b" ", 2)
+            except ValueError:
+                return self._read(data)
+            known = grammar.rests.get(rest)
+            method = grammar.methods.get(octets)
+            if known is None or method is None:
+                return self._read(data)
+            place = grammar.targets.get(target) or grammar.read_target(target)
+            if place is None:
+                return self._read(data)
+            path, query = place
+            version, headers, framing = known
+            if framing is not _PLAIN:
+                self._expect_content(framing)
+            return Request(method, path, query, version, headers, framing)
         if self._scanner is not None:
             return self._scan(data)
-        if self.held:
-            data = self.held[self._position :] + data if data else self.held
-            position = 0 if data is not self.held else self._position
-        else:
-            position = 0
+        if data:
+            self.hold(data)
+        return self._read(self.held)
+
+    def _read(self, data: bytes) -> Request | None:
+        """Read one head, from `_position` on, that is complete in `data`; leave all others to the scanner."""
+        position = self._position if self.held else 0
         match = _match_line(data, position)
         if match is None:
             return self._start_scan(data, position)
         line_end = match.end()
         end = data.find(b"\r\n\r\n", line_end - 2) + 2
-        grammar = self._grammar
-        if end == 1:
-            return self._start_scan(data, position)
-        section = data[line_end:end]
         octets, path, query, version = match.groups()
-        method = grammar.methods.get(octets)
-        known = grammar.sections[version].get(section)
-        limits = grammar.limits
-        if known is None:
-            if method is None or grammar.is_section(section) is None:
-                return self._start_scan(data, position)
+        grammar = self._grammar
+        method, limits = grammar.methods.get(octets), grammar.limits
+        section = data[line_end:end]
         if (
-            method is None
+            end == 1
+            or method is None
             or end + 2 - position > limits.head_bytes
             or line_end - position > limits.request_line_bytes
+            or grammar.is_section(section) is None
         ):
             return self._start_scan(data, position)
-        if known is None:
-            known = grammar.read_section(section, version)
-        headers, framing = known
+        version, headers, framing = grammar.read_section(section, version)
         end += 2
         if end == len(data):
             self.held = b""
@@ -157,7 +191,7 @@ class RequestReader:
         (method, target, version, section), self.held = found
         self._position = 0
         self._scanner = None
-        headers, framing = self._grammar.sections[version].get(section) or self._grammar.read_section(section, version)
+        version, headers, framing = self._grammar.read_section(section, version)
         self._expect_content(framing)
         request = Request(method, target.path, target.query, version, headers, framing)
         request.authority = target.authority

@@ -6,13 +6,13 @@ import re
 from typing import NamedTuple
 
 from penstock.errors import RemoteProtocolError
-from penstock.wire.grammar import PATH, QUERY, parse_digits
+from penstock.wire.grammar import ORIGIN_FORM, PATH, QUERY, parse_digits
 
 # reg-name is kept to what names and addresses are made of: letters, digits, "-", ".", "_", "~", sub-delims but comma, percent-encodings.
 _REG_NAME = rb"(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})++"
 _IP_LITERAL = rb"\[(?:[0-9A-Fa-f:.]++|v[0-9A-Fa-f]++\.[A-Za-z0-9\-._~!$&'()*+;=:]++)\]"
 _HOST = re.compile(rb"(?:" + _REG_NAME + rb"|" + _IP_LITERAL + rb")(?::([0-9]*+))?")
-_ORIGIN = re.compile(rb"(/" + PATH + rb")(?:\?(" + QUERY + rb"))?")
+_ORIGIN = re.compile(ORIGIN_FORM)
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*+)(/" + PATH + rb")?(?:\?(" + QUERY + rb"))?")
 
 
