@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,33 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 def make_environment(**variables):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
     return kept | {"PYTHONPATH": str(SOURCE), "COLUMNS": "100", "PYTHONWARNINGS": "error"} | variables
+
+
+def start(folder, application, *words, **variables):
+    """`penstock run` on the source text `application`, not waited for."""
+    (folder / "shop.py").write_text(application)
+    command = [sys.executable, "-bb", "-m", "penstock", "run", "shop:app", *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=make_environment(**variables), **pipes)
+
+
+@contextmanager
+def running(folder, application, *words, **variables):
+    """`start`, and wait until it is ready: the process, and the lines of its banner."""
+    with start(folder, application, *words, **variables) as child:
+        lines = []
+        try:
+            while not lines or "bounds" not in lines[-1]:
+                line = child.stderr.readline()
+                assert line, "".join(lines)
+                lines.append(line)
+            yield child, lines
+        finally:
+            child.kill()
+
+
+def find_url(lines):
+    return re.search(r"http://\S+", "".join(lines))[0]
 
 
 @pytest.fixture

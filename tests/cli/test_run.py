@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import subprocess
-import sys
 import urllib.request
-from contextlib import contextmanager
 
 import pytest
 
-from tests.cli.conftest import make_environment
+from tests.cli.conftest import find_url, running
 
 APPLICATION = """
 from penstock import App
@@ -23,28 +20,6 @@ app = App()
 async def home() -> str:
     return "served"
 """
-
-
-@contextmanager
-def running(folder, *words, **variables):
-    """The process, and the banner's lines up to the last one, when it is ready."""
-    (folder / "shop.py").write_text(APPLICATION)
-    command = [sys.executable, "-bb", "-m", "penstock", "run", "shop:app", *words]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=folder, env=make_environment(**variables), **pipes) as child:
-        lines = []
-        try:
-            while not lines or "bounds" not in lines[-1]:
-                line = child.stderr.readline()
-                assert line, "".join(lines)
-                lines.append(line)
-            yield child, lines
-        finally:
-            child.kill()
-
-
-def find_url(lines):
-    return re.search(r"http://\S+", "".join(lines))[0]
 
 
 def fetch(url):
@@ -63,14 +38,17 @@ def fetch(url):
 def test_application_is_served_at_the_address_of_the_banner(tmp_path, words, variables, text):
     (tmp_path / "penstock.toml").write_text(text)
 
-    with running(tmp_path, *words, **variables) as (_, lines):
+    with running(tmp_path, APPLICATION, *words, **variables) as (_, lines):
         content = fetch(find_url(lines))
 
     assert content == b"served"
 
 
 def test_banner_says_what_is_in_force(tmp_path):
-    with running(tmp_path, "--port", "0", "--idle-timeout", "7.5", PENSTOCK_THREADS="3") as (child, lines):
+    with running(tmp_path, APPLICATION, "--port", "0", "--idle-timeout", "7.5", PENSTOCK_THREADS="3") as (
+        child,
+        lines,
+    ):
         text = " ".join("".join(lines).split())
 
     assert "application shop:app" in text
@@ -83,7 +61,7 @@ def test_banner_says_what_is_in_force(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_it_without_a_traceback(tmp_path, number):
-    with running(tmp_path, "--port", "0") as (child, lines):
+    with running(tmp_path, APPLICATION, "--port", "0") as (child, lines):
         fetch(find_url(lines))
         child.send_signal(number)
         output, errors = child.communicate(timeout=30)

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from penstock.server.banner import render_banner, to_url, write_banner
+from penstock.server.banner import render_banner, write_banner
 from penstock.server.config import DEADLINES, LIMITS, SETTINGS, Config
 
 ARGUMENTS = {"application_path": "demo:app", "urls": ["http://127.0.0.1:8000"]}
@@ -110,8 +110,3 @@ def test_higher_log_level_silences_it(level, capsys):
     write_banner(Config(log_level=level), **ARGUMENTS)
 
     assert capsys.readouterr().err == ""
-
-
-def test_address_of_ipv6_has_brackets():
-    assert to_url("::1", 80) == "http://[::1]:80"
-    assert to_url("localhost", 443, "https") == "https://localhost:443"

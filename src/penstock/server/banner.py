@@ -69,15 +69,6 @@ def render_banner(
     return "\n".join(lines) + "\n"
 
 
-def to_url(host: str, port: int, scheme: str = "http") -> str:
-    """The URL of a listening address; an IPv6 address gets its brackets.
-
-    >>> to_url("::1", 8000)
-    'http://[::1]:8000'
-    """
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
 def _list_group(config: Config, group: str) -> Iterable[str]:
     for setting in SETTINGS:
         if setting.group == group:

@@ -73,7 +73,9 @@ class Config:
         15.0, DEADLINES, Seconds(), "to receive a request's head, from its first byte"
     )
     # nginx 60 (between two reads, so a trickle never ends), Node 300 for the whole request.
-    content_timeout_s: float = _setting(60.0, DEADLINES, Seconds(), "to receive a request's content")
+    content_timeout_s: float = _setting(
+        60.0, DEADLINES, Seconds(), "to receive content, unless its handler streams it"
+    )
     # Kestrel's MinRequestBodyDataRate; Apache's mod_reqtimeout 500.
     content_min_rate_bytes_per_s: int = _setting(
         240, DEADLINES, Size(0, "B/s"), "slowest average rate of a request's content; 0 takes any"

@@ -1,0 +1,441 @@
+"""Every flag takes effect: one test for each, `test_<key>_...`, against a running server.
+
+The application answers with what a test cannot see from outside; a test changes one flag, and what it expects does
+not happen under the flag's default.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import signal
+import socket
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from penstock.server.config import SETTINGS
+from tests.cli.conftest import find_url, running, start
+
+WAIT_S = 20.0
+PIECE = 65_536
+PIECES = 512
+
+APPLICATION = f"""
+import asyncio, os, threading, time
+from penstock import App, Request, StreamResponse
+
+app = App()
+release = threading.Event()
+seen = {{"produced": 0, "left": False}}
+
+@app.get("/")
+async def home() -> str:
+    return "served"
+
+@app.post("/")
+async def take(request: Request) -> str:
+    return str(len(request.body))
+
+@app.get("/wait")
+def wait() -> str:
+    release.wait(30)
+    return "waited"
+
+@app.get("/release")
+async def release_all() -> str:
+    release.set()
+    return "released"
+
+@app.get("/sleep")
+async def sleep() -> str:
+    await asyncio.sleep(30)
+    return "slept"
+
+@app.get("/pool")
+async def pool(request: Request) -> dict:
+    return request.server.thread_pool()
+
+@app.get("/process", run="process")
+def process() -> int:
+    time.sleep(0.3)
+    return os.getpid()
+
+@app.get("/stream")
+async def stream() -> StreamResponse:
+    async def produce():
+        try:
+            for _ in range({PIECES}):
+                seen["produced"] += 1
+                yield bytes({PIECE})
+        finally:
+            seen["left"] = True
+    return StreamResponse(produce())
+
+@app.get("/seen")
+async def show_seen() -> dict:
+    return seen
+"""
+
+
+class Server:
+    """A running server, spoken to in octets."""
+
+    def __init__(self, child, url):
+        self.child = child
+        self.host, self.port = urlsplit(url).hostname, urlsplit(url).port
+
+    def connect(self, octets=b"", timeout_s=WAIT_S):
+        client = socket.create_connection((self.host, self.port), timeout=timeout_s)
+        client.sendall(octets)
+        return client
+
+    def exchange(self, octets):
+        """Send, then read until the server closes or a whole reply with a short body is there."""
+        with self.connect(octets) as client:
+            return read_reply(client)
+
+    def get(self, path):
+        return self.exchange(request(path, "Connection: close"))
+
+    def get_json(self, path):
+        return json.loads(self.get(path).partition(b"\r\n\r\n")[2])
+
+    def wait_until(self, path, is_reached):
+        """Ask `path` again and again until its JSON pleases."""
+        end = time.monotonic() + WAIT_S
+        while not is_reached(found := self.get_json(path)):
+            assert time.monotonic() < end, found
+        return found
+
+
+def request(path="/", *fields, method="GET"):
+    return "\r\n".join((f"{method} {path} HTTP/1.1", "Host: test", *fields, "", "")).encode()
+
+
+def read_reply(client):
+    """Everything up to the close, or to the end of a reply with Content-Length."""
+    received = b""
+    while piece := client.recv(65_536):
+        received += piece
+        head, found, content = received.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: ([0-9]+)", head.lower())
+        if found and length and len(content) >= int(length[1]):
+            break
+    return received
+
+
+def status_of(reply):
+    return int(reply.split(b" ", 2)[1])
+
+
+@contextmanager
+def serving(folder, *words, **variables):
+    with running(folder, APPLICATION, "--port", "0", *words, **variables) as (child, lines):
+        yield Server(child, find_url(lines))
+
+
+# ---------------------------------------------------------------------------------------------------------- listening
+
+
+def test_host_is_listened_on(tmp_path):
+    with serving(tmp_path, "--host", "::1") as server:
+        reply = server.get("/")
+
+    assert server.host == "::1"
+    assert status_of(reply) == 200
+
+
+def test_port_is_listened_on(tmp_path):
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+
+    with serving(tmp_path, "--port", str(port)) as server:
+        reply = server.get("/")
+
+    assert server.port == port
+    assert status_of(reply) == 200
+
+
+def test_backlog_bounds_connections_that_are_not_accepted(tmp_path):
+    with serving(tmp_path, "--backlog", "2", "--connection-limit", "1") as server, ExitStack() as opened:
+        first = opened.enter_context(server.connect(request()))
+        read_reply(first)  # accepted, and with it the limit is reached
+        refused = None
+        count = 0
+        while refused is None and count < 20:
+            try:
+                opened.enter_context(server.connect(timeout_s=0.5))
+                count += 1
+            except TimeoutError as error:
+                refused = error
+
+    assert refused is not None
+    assert count <= 4
+
+
+# ---------------------------------------------------------------------------------------------------------------- work
+
+
+def test_threads_bounds_handlers_at_once(tmp_path):
+    with serving(tmp_path, "--threads", "2") as server, ExitStack() as opened:
+        for _ in range(5):
+            opened.enter_context(server.connect(request("/wait")))
+
+        pool = server.wait_until(
+            "/pool", lambda pool: (pool["active_workers"], pool["queue_depth"]) == (2, 3)
+        )
+        server.get("/release")
+
+    assert pool["total_workers"] == 2
+
+
+def test_queue_limit_answers_503_beyond_it(tmp_path):
+    with serving(tmp_path, "--threads", "1", "--queue-limit", "1") as server, ExitStack() as opened:
+        for count in (1, 2):
+            opened.enter_context(server.connect(request("/wait")))
+            server.wait_until("/pool", lambda pool: pool["active_workers"] + pool["queue_depth"] == count)  # noqa: B023
+
+        reply = server.get("/wait")
+        server.get("/release")
+
+    assert status_of(reply) == 503
+    assert b"retry-after:" in reply.lower()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes_bounds_processes(tmp_path, count):
+    with serving(tmp_path, "--processes", str(count)) as server:
+        replies = []
+        threads = [
+            threading.Thread(target=lambda: replies.append(server.get_json("/process"))) for _ in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WAIT_S)
+
+    assert len(replies) == 6
+    assert len(set(replies)) == count
+    assert server.child.pid not in replies
+
+
+def test_connection_limit_leaves_the_next_waiting_until_one_closes(tmp_path):
+    with serving(tmp_path, "--connection-limit", "2") as server, ExitStack() as opened:
+        held = [opened.enter_context(server.connect(request())) for _ in range(2)]
+        for client in held:
+            read_reply(client)
+        third = opened.enter_context(server.connect(request(), timeout_s=0.5))
+        with pytest.raises(TimeoutError):
+            third.recv(1)
+
+        held[0].close()
+        third.settimeout(WAIT_S)
+        reply = read_reply(third)
+
+    assert status_of(reply) == 200
+
+
+# ----------------------------------------------------------------------------------------------------------- deadlines
+
+
+def test_head_timeout_cuts_off_a_head_that_does_not_end(tmp_path):
+    with serving(tmp_path, "--head-timeout", "0.4") as server:
+        start = time.monotonic()
+        reply = server.exchange(b"GET / HTTP/1.1\r\nHost: ")
+
+    assert status_of(reply) == 408
+    assert time.monotonic() - start < 10
+
+
+def test_content_timeout_cuts_off_content_that_does_not_end(tmp_path):
+    with serving(tmp_path, "--content-timeout", "0.4", "--content-min-rate", "0") as server:
+        start = time.monotonic()
+        reply = server.exchange(request("/", "Content-Length: 9", method="POST") + b"1234")
+
+    assert status_of(reply) == 408
+    assert time.monotonic() - start < 10
+
+
+def test_content_min_rate_cuts_off_a_trickle(tmp_path):
+    octets = request("/", "Content-Length: 500000", method="POST") + b"x" * 1000
+
+    with serving(tmp_path, "--content-min-rate", "1MiB") as server:
+        start = time.monotonic()
+        reply = server.exchange(octets)
+
+    assert status_of(reply) == 408
+    assert time.monotonic() - start < 9.1, "the default rate of 240 B/s gives 1000 bytes 4 s more"
+
+
+def test_idle_timeout_closes_a_kept_connection(tmp_path):
+    with serving(tmp_path, "--idle-timeout", "0.4") as server, server.connect(request()) as client:
+        read_reply(client)
+        start = time.monotonic()
+        rest = client.recv(1)
+
+    assert rest == b""
+    assert time.monotonic() - start < 10
+
+
+def test_write_timeout_cuts_off_a_client_that_does_not_read(tmp_path):
+    with serving(tmp_path, "--write-timeout", "0.4") as server, server.connect(request("/stream")):
+        seen = server.wait_until("/seen", lambda seen: seen["left"])
+
+    assert seen["produced"] < PIECES
+
+
+def test_drain_timeout_ends_what_is_still_in_flight(tmp_path):
+    with serving(tmp_path, "--drain-timeout", "0.4") as server, server.connect(request("/sleep")):
+        server.get("/")  # by now the sleeper is being served
+        start = time.monotonic()
+        server.child.send_signal(signal.SIGTERM)
+        server.child.wait(WAIT_S)
+
+    assert time.monotonic() - start < 10
+
+
+def test_linger_timeout_bounds_what_is_read_after_the_last_reply(tmp_path):
+    octets = b"GET / HTTP/9.9\r\n\r\n"
+
+    with serving(tmp_path, "--linger-timeout", "0.2") as server, server.connect(octets) as client:
+        while client.recv(4096):
+            pass
+        start = time.monotonic()
+        poller = select.poll()
+        poller.register(client, select.POLLERR | select.POLLHUP)
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):  # noqa: PT012 - the reset answers a send
+            while time.monotonic() < start + WAIT_S:
+                client.sendall(b"x")
+                poller.poll(50)
+
+    assert time.monotonic() - start < 1.9, "the default is 2 s"
+
+
+def test_lifespan_timeout_bounds_the_start(penstock, tmp_path):
+    (tmp_path / "shop.py").write_text(
+        "import asyncio\n"
+        "from contextlib import asynccontextmanager\n"
+        "from penstock import App\n"
+        "@asynccontextmanager\n"
+        "async def lifespan(app):\n"
+        "    await asyncio.sleep(60)\n"
+        "    yield\n"
+        "app = App(lifespan=lifespan)\n"
+    )
+
+    done = penstock("run", "shop:app", "--port", "0", "--lifespan-timeout", "0.3")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("penstock: error: the application did not start within 0.3 s")
+
+
+# -------------------------------------------------------------------------------------------------------------- limits
+
+CHUNKED = request("/", "Transfer-Encoding: chunked", method="POST")
+
+
+LIMITS = {
+    "request_line_limit": ("64", request("/?" + "x" * 64), 414),
+    "head_limit": ("256", request("/", "X: " + "x" * 256), 431),
+    "field_limit": ("2", request("/", "A: 1", "B: 2"), 431),
+    "content_limit": ("4", request("/", "Content-Length: 5", method="POST") + b"12345", 413),
+    "chunk_line_limit": ("16", CHUNKED + b"1;" + b"x" * 32 + b"\r\nx\r\n0\r\n\r\n", 400),
+    "trailer_limit": ("16", CHUNKED + b"1\r\nx\r\n0\r\nA: " + b"x" * 32 + b"\r\n\r\n", 431),
+    "trailer_field_limit": ("1", CHUNKED + b"1\r\nx\r\n0\r\nA: 1\r\nB: 2\r\n\r\n", 431),
+}
+
+
+@pytest.mark.parametrize("key", LIMITS)
+def test_limit_is_answered_beyond_it(tmp_path, key):
+    value, octets, status = LIMITS[key]
+
+    with serving(tmp_path) as server:
+        assert status_of(server.exchange(octets)) == 200
+    with serving(tmp_path, "--" + key.replace("_", "-"), value) as server:
+        assert status_of(server.exchange(octets)) == status
+
+
+def test_pipeline_buffer_takes_requests_while_one_is_served(tmp_path):
+    # More than the kernel buffers on both sides hold (tcp_rmem and tcp_wmem end at 6 and 4 MiB).
+    octets = request("/release", "X: " + "x" * 8000) * 3000
+
+    with (
+        serving(tmp_path, "--pipeline-buffer", "32MiB") as server,
+        server.connect(request("/wait") + octets) as client,
+    ):
+        server.get("/release")
+        reply = read_reply(client)
+
+    assert b"waited" in reply
+
+
+# --------------------------------------------------------------------------------------------------- log and responses
+
+
+def start_silently(folder, *words):
+    """A server that may print no banner: found by its port."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    child = start(folder, APPLICATION, "--port", str(port), *words)
+    server = Server(child, f"http://127.0.0.1:{port}")
+    end = time.monotonic() + WAIT_S
+    while True:
+        try:
+            server.get("/")
+            return server
+        except ConnectionRefusedError:
+            assert child.poll() is None
+            assert time.monotonic() < end
+
+
+def stop(server):
+    """What it printed from the banner on."""
+    server.child.send_signal(signal.SIGTERM)
+    output, errors = server.child.communicate(timeout=WAIT_S)
+    return output + errors
+
+
+@pytest.mark.parametrize(("flag", "is_logged"), [("--access-log", True), ("--no-access-log", False)])
+def test_access_log_has_a_line_for_each_request(tmp_path, flag, is_logged):
+    with serving(tmp_path, flag) as server:
+        server.get("/")
+        printed = stop(server)
+
+    assert ('"GET / HTTP/1.1" 200' in printed) is is_logged
+
+
+@pytest.mark.parametrize(("level", "is_logged"), [("info", True), ("warning", False)])
+def test_log_level_is_the_least_that_is_logged(tmp_path, level, is_logged):
+    server = start_silently(tmp_path, "--log-level", level)
+
+    with server.child:
+        printed = stop(server)
+
+    assert ("Penstock " in printed) is is_logged
+    assert ("stopped" in printed) is is_logged
+    assert ('"GET / HTTP/1.1" 200' in printed) is is_logged
+
+
+def test_server_header_is_sent(tmp_path):
+    with serving(tmp_path) as server:
+        assert b"server:" not in server.get("/").lower()
+
+    with serving(tmp_path, "--server-header", "Valve/2 (test)") as server:
+        assert b"server: valve/2 (test)\r\n" in server.get("/").lower()
+
+
+# ----------------------------------------------------------------------------------------------------------- every one
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
+def test_no_flag_is_forgotten_here(setting):
+    tests = [name for name in globals() if name.startswith(f"test_{setting.key}_")]
+
+    assert tests or setting.key in LIMITS
