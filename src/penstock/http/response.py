@@ -28,7 +28,7 @@ OCTETS = "application/octet-stream"
 class Response:
     """A complete response. `str` content is UTF-8 text/plain, `bytes` application/octet-stream, unless `media_type` says otherwise."""
 
-    __slots__ = ("_headers", "body", "media_type", "status")
+    __slots__ = ("body", "media_type", "own_headers", "status")
 
     is_stream = False
 
@@ -48,14 +48,15 @@ class Response:
             msg = f"content must be bytes or str, not {type(content).__name__}; for other values use JSONResponse"
             raise TypeError(msg)
         self.status = status
-        self._headers: MutableHeaders | None = None if headers is None else MutableHeaders(headers)
+        self.own_headers: MutableHeaders | None = None if headers is None else MutableHeaders(headers)
+        """The fields the application set, None as long as nobody asked for them: such a head is rendered ahead."""
 
     @property
     def headers(self) -> MutableHeaders:
         """The fields the application set. Content-Type comes from `media_type` unless it is set here."""
-        if self._headers is None:
-            self._headers = MutableHeaders()
-        return self._headers
+        if self.own_headers is None:
+            self.own_headers = MutableHeaders()
+        return self.own_headers
 
     def set_cookie(
         self,

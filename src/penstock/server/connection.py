@@ -20,12 +20,12 @@ from penstock.errors import LocalProtocolError, RemoteProtocolError
 from penstock.http.handler import INLINE, TASK, Endpoint
 from penstock.http.problem import problem
 from penstock.http.response import Response
-from penstock.server.content import Collected, ConnectionBody, fault_of
+from penstock.server.content import fault_of
+from penstock.server.intake import Intake
 from penstock.server.poller import IN, OUT
 from penstock.server.streams import start_stream
-from penstock.server.transport import BUSY, CLOSED, CONTENT, FLUSHING, HEAD, IDLE, LINGER, NEVER, THREAD, Transport
-from penstock.wire.reader import RequestReader
-from penstock.wire.serialise import CONTINUE, closes
+from penstock.server.transport import BUSY, CLOSED, CONTENT, FLUSHING, HEAD, IDLE, LINGER, NEVER, THREAD
+from penstock.wire.serialise import closes
 
 if TYPE_CHECKING:
     import socket
@@ -41,25 +41,18 @@ _RECEIVE_BYTES = 65_536
 _CORK_BYTES = 65_536
 
 
-class Connection(Transport):
+class Connection(Intake):
     """Reads requests, has them answered, writes replies. Everything here runs in the reactor's thread, but `_serve_in_thread`."""
 
-    __slots__ = ("_address", "_content", "_corked", "_corked_bytes", "_started", "body", "endpoint", "reader", "request", "stream", "task")
+    __slots__ = ("_address", "_corked", "_corked_bytes", "_started", "stream", "task")
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: Any) -> None:
         super().__init__(reactor, sock)
         self._address = address
-        self.reader = RequestReader(reactor.limits, reactor.methods)
-        self.request: Request | None = None
-        """The request being received or answered."""
-        self.endpoint: Endpoint | None = None
         self.task: asyncio.Task[Any] | None = None
         """The Task that answers it."""
         self.stream: Stream | None = None
         """The streaming response under way."""
-        self.body: ConnectionBody | None = None
-        """Its content, when the handler takes it as a stream."""
-        self._content: Collected | None = None
         self._corked: list[bytes] | None = None
         self._corked_bytes = 0
         self._started = 0.0
@@ -118,7 +111,7 @@ class Connection(Transport):
         except RemoteProtocolError as fault:
             self._refuse(fault)
             return
-        if self._corked is not None and self.phase == IDLE:
+        if self._corked is not None and self.phase in (IDLE, CONTENT):
             self._uncork()
         if request is None and self.phase == IDLE and reader.in_head:
             self.phase = HEAD
@@ -137,94 +130,6 @@ class Connection(Transport):
         if (framing.content_length or framing.chunked or endpoint.streams_body) and not self._prepare_content(request, endpoint):
             return
         self._call(request, endpoint)
-
-    def _prepare_content(self, request: Request, endpoint: Endpoint) -> bool:
-        """Begin to receive content; False when the handler is called later, with all of it."""
-        if endpoint.body_limit is not None:
-            self.reader.content_limit_bytes = endpoint.body_limit
-        if endpoint.streams_body:
-            self.body = request.stream = ConnectionBody(self)
-            self._feed_body(b"")
-            return True
-        self.phase = CONTENT
-        self._content = Collected(self.reactor.now)
-        self._receive_content(b"")
-        return False
-
-    def _receive_content(self, data: bytes) -> None:
-        """Collect; at the end call the handler."""
-        content, request = self._content, self.request
-        assert content is not None and request is not None  # noqa: S101, PT018 - phase is CONTENT
-        try:
-            while (piece := self.reader.next_content(data)) is not None:
-                data = b""
-                if not piece:
-                    break
-                content.add(piece)
-        except RemoteProtocolError as fault:
-            self._refuse(fault)
-            return
-        if piece is None:
-            if request.framing.expects_continue and not content.pieces and not self.reader.buffered and not data:
-                self._uncork()
-                self.write(CONTINUE)
-            if self.phase == CONTENT and self.unsent is None:
-                self.deadline = content.deadline(self.reactor.config)
-            return
-        self._content = None
-        request.body = b"".join(content.pieces)
-        request.trailers = self.reader.trailers
-        self.phase = IDLE
-        assert self.endpoint is not None  # noqa: S101
-        self._call(request, self.endpoint)
-
-    def _feed_body(self, data: bytes) -> None:
-        """Hand content on to the handler's stream, as far as octets go and the handler keeps up."""
-        body = self.body
-        assert body is not None  # noqa: S101 - the caller looked
-        try:
-            while self.reader.in_content and (piece := self.reader.next_content(data)) is not None:
-                data = b""
-                body.feed(piece)
-                if not piece:
-                    break
-            else:
-                if not self.reader.in_content:
-                    body.feed(b"")
-        except RemoteProtocolError as fault:
-            self.closing = True
-            self._log_fault(fault)
-            body.fail(fault_of(fault.status, fault.detail))
-            self.watch(self.mask & ~IN)
-            return
-        if not self.reader.in_content and self.request is not None:
-            self.request.trailers = self.reader.trailers
-        self.watch(self.mask & ~IN if body.is_full else self.mask | IN)
-
-    def want_content(self) -> None:
-        """The handler waits for content, or has room for more of it."""
-        request, body = self.request, self.body
-        if request is None or body is None or self.phase == CLOSED:
-            return
-        if request.framing.expects_continue and self.reader.in_content and not self.reader.buffered and not body.is_started:
-            self.write(CONTINUE)
-        body.is_started = True
-        if not self.peer_ended and not self.closing and not self.is_doomed:
-            self.watch(self.mask | IN)
-        if self.reader.in_content and self.unsent is None:
-            self.deadline = body.deadline(self.reactor.config)
-
-    def _read_ahead(self, data: bytes) -> None:
-        """Octets while a request is being answered: its content, or requests to come."""
-        if self.body is not None and self.reader.in_content:
-            self._feed_body(data)
-            if self.body is not None and self.unsent is None:
-                self.deadline = self.body.deadline(self.reactor.config) if self.reader.in_content else NEVER
-        else:
-            self.reader.hold(data)
-            if self.reader.buffered >= self.reactor.config.pipeline_buffer_bytes and self.phase != IDLE:
-                self.watch(self.mask & ~IN)
-        self.resume()  # the thread may have finished between the poll and now
 
     def _on_end_of_input(self, *, was_reset: bool = False) -> None:
         was_reset = was_reset or self.peer_ended  # told twice: a hang-up
@@ -377,14 +282,14 @@ class Connection(Transport):
             request.framing.persistent
             and not self.closing
             and (self.body is None or not self.reader.in_content)
-            and (response._headers is None or not closes(response))
+            and (response.own_headers is None or not closes(response))
         )
 
     def reply(self, request: Request, response: Response) -> None:
         """Render and send. Reactor's thread."""
         reactor = self.reactor
         persistent = request.framing.persistent and not self.closing
-        if self.body is not None or response._headers is not None:
+        if self.body is not None or response.own_headers is not None:
             persistent = self._is_persistent(request, response)
         self.closing = not persistent
         if response.is_stream:

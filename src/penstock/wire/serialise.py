@@ -28,9 +28,9 @@ _HEADS = 256  # heads kept; media types come from applications, so there has to 
 
 def closes(response: Response) -> bool:
     """True when the application asked for the connection to end with this response."""
-    if response._headers is None:
+    if response.own_headers is None:
         return False
-    return "close" in (option.strip().lower() for option in response._headers.get("connection", "").split(","))
+    return "close" in (option.strip().lower() for option in response.own_headers.get("connection", "").split(","))
 
 
 class Serialiser:
@@ -51,7 +51,7 @@ class Serialiser:
     def render(self, request: Request | None, response: Response, persistent: bool = True) -> bytes:  # noqa: FBT - PERF: positional
         """Return a complete response. LocalProtocolError when the application asked for what is not HTTP."""
         # PERF: one look-up and one format, 0.35 us against 1.9 us through `_render_fully`, benchmarks/serialise.py.
-        if persistent and response._headers is None and (request is None or (request.method != "HEAD" and request.version == b"1")):
+        if persistent and response.own_headers is None and (request is None or (request.method != "HEAD" and request.version == b"1")):
             head = self._heads.get((response.status, response.media_type))
             if head is not None:
                 body = response.body
@@ -68,7 +68,7 @@ class Serialiser:
 
     def _render_fully(self, request: Request | None, response: Response, *, persistent: bool) -> bytes:
         body = response.body
-        head = [self._status_and_fields(response, response._headers)]
+        head = [self._status_and_fields(response, response.own_headers)]
         is_head = request is not None and request.method == "HEAD"
         if not has_content(response.status):
             body = b""
@@ -95,7 +95,7 @@ class Serialiser:
 
         Neither chunked nor a length: the content ends with the connection, which the head then says.
         """
-        head = [self._status_and_fields(response, response._headers)]
+        head = [self._status_and_fields(response, response.own_headers)]
         chunked, length = False, _declared_length(response)
         if not has_content(response.status):
             length = 0
@@ -140,7 +140,7 @@ class Serialiser:
 
 def _declared_length(response: Response) -> int | None:
     """Return the Content-Length the application set itself, or None."""
-    declared = response._headers.get("content-length") if response._headers is not None else None
+    declared = response.own_headers.get("content-length") if response.own_headers is not None else None
     if declared is None:
         return None
     if not (declared.isascii() and declared.isdigit()):
