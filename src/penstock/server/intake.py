@@ -1,0 +1,142 @@
+"""The receiving side of a connection: requests out of octets, and their content.
+
+Content is collected whole before the handler is called, or fed to the handler's stream as it comes. What a client sends ahead, while a
+request is being answered, is held up to a bound; beyond it the socket is not read, and the client waits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.errors import RemoteProtocolError
+from penstock.server.content import Collected, ConnectionBody, fault_of
+from penstock.server.poller import IN
+from penstock.server.transport import CLOSED, CONTENT, IDLE, NEVER, Transport
+from penstock.wire.reader import RequestReader
+from penstock.wire.serialise import CONTINUE
+
+if TYPE_CHECKING:
+    import socket
+
+    from penstock.http.handler import Endpoint
+    from penstock.http.request import Request
+    from penstock.server.reactor import Reactor
+
+
+class Intake(Transport):
+    """Receives for one connection; `Connection` answers. Reactor's thread only."""
+
+    __slots__ = ("_content", "body", "endpoint", "reader", "request")
+
+    def __init__(self, reactor: Reactor, sock: socket.socket) -> None:
+        super().__init__(reactor, sock)
+        self.reader = RequestReader(reactor.limits, reactor.methods)
+        self.request: Request | None = None
+        """The request being received or answered."""
+        self.endpoint: Endpoint | None = None
+        self.body: ConnectionBody | None = None
+        """Its content, when the handler takes it as a stream."""
+        self._content: Collected | None = None
+
+    def _prepare_content(self, request: Request, endpoint: Endpoint) -> bool:
+        """Begin to receive content; False when the handler is called later, with all of it."""
+        if endpoint.body_limit is not None:
+            self.reader.content_limit_bytes = endpoint.body_limit
+        if endpoint.streams_body:
+            self.body = request.stream = ConnectionBody(self)
+            self._feed_body(b"")
+            return True
+        self.phase = CONTENT
+        self._content = Collected(self.reactor.now)
+        self._receive_content(b"")
+        return False
+
+    def _receive_content(self, data: bytes) -> None:
+        """Collect; at the end call the handler."""
+        content, request = self._content, self.request
+        assert content is not None and request is not None  # noqa: S101, PT018 - phase is CONTENT
+        try:
+            while (piece := self.reader.next_content(data)) is not None:
+                data = b""
+                if not piece:
+                    break
+                content.add(piece)
+        except RemoteProtocolError as fault:
+            self._refuse(fault)
+            return
+        if piece is None:
+            if request.framing.expects_continue and not content.pieces and not self.reader.buffered and not data:
+                self._uncork()
+                self.write(CONTINUE)
+            if self.phase == CONTENT and self.unsent is None:
+                self.deadline = content.deadline(self.reactor.config)
+            return
+        self._content = None
+        request.body = b"".join(content.pieces)
+        request.trailers = self.reader.trailers
+        self.phase = IDLE
+        assert self.endpoint is not None  # noqa: S101
+        self._call(request, self.endpoint)
+
+    def _feed_body(self, data: bytes) -> None:
+        """Hand content on to the handler's stream, as far as octets go and the handler keeps up."""
+        body = self.body
+        assert body is not None  # noqa: S101 - the caller looked
+        try:
+            while self.reader.in_content and (piece := self.reader.next_content(data)) is not None:
+                data = b""
+                body.feed(piece)
+                if not piece:
+                    break
+            else:
+                if not self.reader.in_content:
+                    body.feed(b"")
+        except RemoteProtocolError as fault:
+            self.closing = True
+            self._log_fault(fault)
+            body.fail(fault_of(fault.status, fault.detail))
+            self.watch(self.mask & ~IN)
+            return
+        if not self.reader.in_content and self.request is not None:
+            self.request.trailers = self.reader.trailers
+        self.watch(self.mask & ~IN if body.is_full else self.mask | IN)
+
+    def want_content(self) -> None:
+        """The handler waits for content, or has room for more of it."""
+        request, body = self.request, self.body
+        if request is None or body is None or self.phase == CLOSED:
+            return
+        if request.framing.expects_continue and self.reader.in_content and not self.reader.buffered and not body.is_started:
+            self.write(CONTINUE)
+        body.is_started = True
+        if not self.peer_ended and not self.closing and not self.is_doomed:
+            self.watch(self.mask | IN)
+        if self.reader.in_content and self.unsent is None:
+            self.deadline = body.deadline(self.reactor.config)
+
+    def _read_ahead(self, data: bytes) -> None:
+        """Octets while a request is being answered: its content, or requests to come."""
+        if self.body is not None and self.reader.in_content:
+            self._feed_body(data)
+            if self.body is not None and self.unsent is None:
+                self.deadline = self.body.deadline(self.reactor.config) if self.reader.in_content else NEVER
+        else:
+            self.reader.hold(data)
+            if self.reader.buffered >= self.reactor.config.pipeline_buffer_bytes and self.phase != IDLE:
+                self.watch(self.mask & ~IN)
+        self.resume()  # the thread may have finished between the poll and now
+
+    def _call(self, request: Request, endpoint: Endpoint) -> None:
+        raise NotImplementedError
+
+    def _uncork(self) -> None:
+        raise NotImplementedError
+
+    def _refuse(self, fault: RemoteProtocolError) -> None:
+        raise NotImplementedError
+
+    def _log_fault(self, fault: RemoteProtocolError) -> None:
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        raise NotImplementedError
