@@ -1,6 +1,6 @@
 """How hard the properties are searched: for seconds, or for hours by
 
-    HYPOTHESIS_PROFILE=fuzz make test ARGS="tests/property --timeout 0 -o faulthandler_timeout=0"
+HYPOTHESIS_PROFILE=fuzz make test ARGS="tests/property --timeout 0 -o faulthandler_timeout=0"
 """
 
 from __future__ import annotations
