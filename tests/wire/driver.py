@@ -104,8 +104,7 @@ class Driver:
                 framing.expects_continue,
                 framing.upgrade,
                 b"".join(self._content),
-                # The reader sets them for chunked content; otherwise they are those of an earlier request.
-                tuple(self.reader.trailers.items()) if framing.chunked else (),
+                tuple(self.reader.trailers.items()) if self.reader.trailers is not None else (),
             )
         )
         self._request = None
