@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from tests.cli.conftest import find_url, running
+from tests.cli.conftest import find_url, running, start
 
 APPLICATION = """
 from penstock import App
@@ -108,3 +108,29 @@ def test_conflict_of_routes_is_one_line(penstock, tmp_path):
 
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"penstock: error: .*two routes answer GET /.*\n", done.stderr)
+
+
+def test_interrupt_while_the_application_starts_ends_quietly(tmp_path):
+    text = """
+import asyncio
+from contextlib import asynccontextmanager
+from penstock import App
+
+@asynccontextmanager
+async def lifespan(app):
+    print("starting", flush=True)
+    await asyncio.sleep(60)
+    yield
+
+app = App(lifespan=lifespan)
+"""
+    with start(tmp_path, text, "--port", "0") as child:
+        try:
+            assert child.stdout.readline() == "starting\n"
+            child.send_signal(signal.SIGINT)
+            _, errors = child.communicate(timeout=15)
+        finally:
+            child.kill()
+
+    assert child.returncode == 130
+    assert "Traceback" not in errors
