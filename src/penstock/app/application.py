@@ -152,7 +152,7 @@ class App(Router):
 
     # -- asking
 
-    def url_for(self, name: str, **params: object) -> str:
+    def url_for(self, name: str, /, **params: object) -> str:
         """Return the path of the route of that name; parameters it does not have become the query.
 
         >>> app = App()

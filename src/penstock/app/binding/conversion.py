@@ -69,12 +69,13 @@ class Notation:
         spelling: Callable[[object], object],
         read: Callable[[Any], object],
         *,
-        has_null: bool,
+        is_structured: bool,
     ) -> None:
         self._scalars = scalars
         self._spelling = spelling
         self._read = read
-        self._has_null = has_null
+        self._is_structured = is_structured
+        """Whether lists nest and null can be told from text."""
 
     def conversion(self, annotation: object) -> Conversion:
         """Return the conversion to an annotation; Unsupported says why there is none."""
@@ -96,6 +97,8 @@ class Notation:
 
     def _list(self, annotation: object) -> Conversion:
         item = self.conversion(annotation)
+        if item.item is not None and not self._is_structured:
+            raise Unsupported(f"a list of lists, list[{name_of(annotation)}], cannot be spelled here")
         convert = item.convert
 
         def convert_all(values: object) -> list[Any]:
@@ -111,7 +114,7 @@ class Notation:
         # `str` takes everything text can spell, so it comes last whatever the order.
         members.sort(key=lambda one: peel(one) is str)
         conversions = [self.conversion(one) for one in members]
-        accepts_null = is_optional and self._has_null
+        accepts_null = is_optional and self._is_structured
         null = " or null" if accepts_null else ""
         if len(conversions) == 1:
             only = conversions[0]
@@ -119,6 +122,8 @@ class Notation:
             return Conversion(
                 convert, only.expected + null, only.kind, item=only.item, is_optional=is_optional
             )
+        if not self._is_structured and any(one.item is not None for one in conversions):
+            raise Unsupported("a list or something else cannot be told apart here")
         converts = [one.convert for one in conversions]
 
         def convert_any(value: object) -> object:
@@ -138,7 +143,7 @@ class Notation:
         for value, result in choices:
             if not isinstance(value, (str, int, types.NoneType)):
                 raise Unsupported(f"{value!r} in an {kind} is neither text nor an integer nor a bool")
-            if value is not None or self._has_null:
+            if value is not None or self._is_structured:
                 spelled.setdefault(self._spelling(value), result)
         read = self._read
 

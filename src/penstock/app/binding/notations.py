@@ -78,7 +78,7 @@ TEXT: Final = Notation(
     },
     spelling=lambda value: str(value).lower() if isinstance(value, bool) else str(value),
     read=_as_it_is,
-    has_null=False,
+    is_structured=False,
 )
 
 JSON: Final = Notation(
@@ -99,5 +99,5 @@ JSON: Final = Notation(
     },
     spelling=lambda value: (type(value), value),
     read=lambda value: (type(value), value),
-    has_null=True,
+    is_structured=True,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from types import SimpleNamespace, UnionType
+from types import NoneType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from penstock.app.binding.body import Model
@@ -124,8 +124,9 @@ def _path_conversion(parameter: Parameter, annotation: object) -> Conversion | N
     made = parameter.converter.python_type
     if annotation in (REQUIRED, Any, object) or made is None:
         return None
-    members = [peel(one) for one in typing.get_args(annotation)] if _is_union(annotation) else [annotation]
-    if made in members or (made is int and float in members):
+    members = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    wanted = [peel(one) for one in members if one is not NoneType]
+    if wanted == [made] or (made is not str and (made in wanted or (made is int and float in wanted))):
         return None
     if made is not str:
         raise Unsupported(
@@ -140,7 +141,7 @@ def _path_conversion(parameter: Parameter, annotation: object) -> Conversion | N
 
 def _model(annotation: object) -> Model | None:
     members = (
-        [one for one in typing.get_args(annotation) if one is not type(None)] if _is_union(annotation) else []
+        [one for one in typing.get_args(annotation) if one is not NoneType] if _is_union(annotation) else []
     )
     candidate = peel(members[0]) if len(members) == 1 else annotation
     if isinstance(candidate, type) and dataclasses.is_dataclass(candidate):
@@ -152,7 +153,7 @@ def _default(parameter: inspect.Parameter, annotation: object) -> Any:
     """Return the default; None when there is none but None is a value, since leaving it out is the only way
     to say it.
     """
-    if parameter.default is REQUIRED and _is_union(annotation) and type(None) in typing.get_args(annotation):
+    if parameter.default is REQUIRED and _is_union(annotation) and NoneType in typing.get_args(annotation):
         return None
     return parameter.default
 
