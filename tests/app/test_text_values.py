@@ -102,7 +102,9 @@ def test_every_uuid_is_read_as_written(value):
     )
 )
 def test_every_date_and_time_is_read_as_written(value):
-    assert text.parse_datetime(value.isoformat()) == value
+    assert (
+        text.parse_datetime(value.isoformat()).isoformat() == value.isoformat()
+    )  # == is False in the gap of a zone
     assert text.parse_date(value.date().isoformat()) == value.date()
     assert text.parse_time(value.time().isoformat()) == value.time()
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def first_values(request: Request) -> Callable[[str], str | None]:
-    """Return the look-up `name -> first value or None`, the same as `request.query.get`; ValueError where
-    that raises it.
+    """Return the look-up `name -> first value or None`, for names that are not empty the same as
+    `request.query.get`; ValueError where that raises it.
 
     PERF: 0.8 us instead of 1.3 for one plain field, 1.1 instead of 1.8 for four: no pairs, no Query, when
     nothing is escaped.
