@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from penstock.wire.limits import Limits
 
 _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
-# No white space round ";" and "=": the grammar's "bad white space" is one more thing to disagree about.
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16}+)(?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb"|" + _QUOTED + rb"))?)*+\r\n")
+# RFC 9112 §7.1.1 has white space round ";" and "=" parsed and removed; right after the size it is refused, for a reader that
+# takes "5 " for another number than this one is how requests are smuggled.
+_EXTENSION = rb"[ \t]*+" + TOKEN + rb"(?:[ \t]*=[ \t]*+(?:" + TOKEN + rb"|" + _QUOTED + rb"))?"
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16}+)(?:;" + _EXTENSION + rb"(?:[ \t]*;" + _EXTENSION + rb")*+)?\r\n")
 
 # RFC 9110 §6.5.1: fields that frame, route, authenticate or describe the content come too late in trailers.
 FORBIDDEN_TRAILERS = frozenset(
