@@ -33,6 +33,7 @@ _log = logging.getLogger("penstock.server")
 
 # Deadlines are told this late at most; the Date is as coarse.
 _SWEEP_S = 1.0
+_SWEEP_LEAST_S = 0.02
 
 
 class Reactor:
@@ -68,7 +69,7 @@ class Reactor:
         self.is_draining = False
         self._ready: dict[int, Any] = {}  # descriptor -> Connection or Listener
         self._listeners: list[Listener] = []
-        self._sweep_s = min([_SWEEP_S, *(timeout / 4 for timeout in config.timeouts() if timeout)])
+        self._sweep_s = max(_SWEEP_LEAST_S, min([_SWEEP_S, *(timeout / 4 for timeout in config.timeouts() if timeout)]))
         self._sweeper: asyncio.TimerHandle | None = None
         self._on_empty: Callable[[], None] | None = None
         self._sweep()

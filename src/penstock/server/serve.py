@@ -107,8 +107,11 @@ class Server:
     def run(self) -> int:
         """Serve until told to stop; return the exit status: 0, or 130 when a second signal cut it short."""
         self._sock = self._sock or open_listener(self.config.host, self.config.port, self.config.backlog)
-        with asyncio.Runner() as runner:
-            runner.run(self._main())
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._main())
+        finally:
+            self._sock.close()
         return 130 if self._is_forced else 0
 
     def stop(self) -> None:
@@ -130,7 +133,8 @@ class Server:
             loop.add_signal_handler(number, self.stop)
         access_log = self._open_access_log()
         try:
-            await self._start_application()
+            if not await self._start_application():
+                return
             self._reactor = Reactor(
                 loop, self.config, self._handler, self, self._threads, _access_logger(access_log) if access_log else None
             )
@@ -153,20 +157,31 @@ class Server:
 
         return AccessLog()
 
-    async def _start_application(self) -> None:
+    async def _start_application(self) -> bool:
+        """Return True once the application is ready, False when a signal came before it was."""
+        assert self._stop is not None  # noqa: S101
+        start = asyncio.ensure_future(self._handler.startup(self))
+        stop = asyncio.ensure_future(self._stop.wait())
         timeout_s = self.config.lifespan_timeout_s
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._handler.startup(self)
+            await asyncio.wait([start, stop], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if start.done():
+                start.result()
+                return True
+            if not stop.done():
+                msg = f"the application did not start within {timeout_s:g} s (--lifespan-timeout)"
+                raise ApplicationError(msg)
+            self._is_forced = True  # nothing is served yet: one signal is enough
+            return False
         except PenstockError:
             raise
-        except TimeoutError:
-            msg = f"the application did not start within {timeout_s:g} s (--lifespan-timeout)"
-            raise ApplicationError(msg) from None
         except Exception as error:
             _log.exception("the application failed to start")
             msg = f"the application failed to start: {type(error).__name__}: {error}"
             raise ApplicationError(msg) from error
+        finally:
+            start.cancel()
+            stop.cancel()
 
     async def _serve_until_stopped(self) -> None:
         assert self._reactor is not None and self._sock is not None and self._stop is not None  # noqa: S101, PT018
