@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = {
     "App",
     "BodyStream",
+    "ClientDisconnected",
     "HTMLResponse",
     "HTTPError",
     "Headers",
