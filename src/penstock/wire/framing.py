@@ -52,7 +52,7 @@ def _check_hosts(hosts: list[bytes], version: bytes) -> None:
 
 def _content_length(lengths: list[bytes]) -> int:
     # RFC 9112 §6.3 step 5: unequal values are a fault; equal ones are one. A list in one field is not digits.
-    values = {parse_digits(length) for length in lengths}
+    values = {parse_digits(length, "Content-Length") for length in lengths}
     if len(values) > 1:
         raise RemoteProtocolError(400, "unequal Content-Length fields")
     return values.pop()

@@ -31,17 +31,17 @@ _DIGITS = re.compile(rb"[0-9]++")
 _HEX = re.compile(rb"[0-9A-Fa-f]++")
 
 
-def parse_digits(octets: bytes) -> int:
+def parse_digits(octets: bytes, what: str = "number") -> int:
     """Return the value of 1*DIGIT; RemoteProtocolError for anything else: signs, spaces, underscores, nothing.
 
     >>> parse_digits(b"0042")
     42
     """
     if _DIGITS.fullmatch(octets) is None:
-        raise RemoteProtocolError(400, f"expected decimal digits, not {octets[:40]!r}")
+        raise RemoteProtocolError(400, f"{what}: expected decimal digits, not {octets[:40]!r}")
     octets = octets.lstrip(b"0")
     if len(octets) > 19:  # beyond 2**63: no content is that long, and int() of many digits is slow
-        raise RemoteProtocolError(413, "a number of more than 19 digits")
+        raise RemoteProtocolError(413, f"{what} of more than 19 digits")
     return int(octets or b"0")
 
 

@@ -16,7 +16,7 @@ from penstock.wire.limits import METHOD_BYTES, Limits
 from penstock.wire.target import Target, parse_target
 
 _FIRST = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z\r]")
-_LINE = re.compile(rb"(" + TOKEN + rb") ([^ \t\r\n]++) (HTTP/[0-9]\.[0-9])\r\n")
+_LINE = re.compile(rb"(" + TOKEN + rb") ([^ \t\r\n]++) HTTP/([0-9])\.([0-9])\r\n")
 _FIELD = re.compile(FIELD_LINE)
 
 
@@ -58,6 +58,8 @@ class HeadScanner:
             if line == b"\r\n":
                 if self._fields_at:
                     return self._finish(end)
+                if self._start:
+                    raise RemoteProtocolError(400, "more than one empty line before a request line")
                 self._start = end
             elif not self._fields_at:
                 self._check_request_line(line)
@@ -70,6 +72,11 @@ class HeadScanner:
     def held(self) -> int:
         """Octets held."""
         return len(self._octets)
+
+    @property
+    def has_begun(self) -> bool:
+        """True when there is more than the empty line that may precede a request line."""
+        return len(self._octets) > 2 or not b"\r\n".startswith(self._octets)
 
     def _take_line(self, end: int) -> bytes:
         limit = self._limit()
@@ -109,11 +116,11 @@ class HeadScanner:
         match = _LINE.fullmatch(line)
         if match is None:
             raise RemoteProtocolError(400, f"malformed request line {line[:80]!r}; expected method, target, HTTP-version")
-        method, target, version = match.groups()
+        method, target, major, minor = match.groups()
         if len(method) > METHOD_BYTES:
             raise RemoteProtocolError(400, f"a method of more than {METHOD_BYTES} octets")
-        if version not in (b"HTTP/1.1", b"HTTP/1.0"):
-            raise RemoteProtocolError(505, f"{version.decode()} is not spoken here; use HTTP/1.1")
+        if major != b"1":  # RFC 9110 §2.5: a higher minor version is read as the highest known
+            raise RemoteProtocolError(505, f"HTTP/{major.decode()}.{minor.decode()} is not spoken here; use HTTP/1.1")
         parse_target(method, target)
         if method not in self._methods:
             if method.upper() != method and method.upper() in self._methods:
@@ -130,7 +137,8 @@ class HeadScanner:
         octets = bytes(self._octets)
         method, target, version = octets[self._start : self._fields_at - 2].split(b" ")
         section = octets[self._fields_at : end - 2]
-        return Head(self._methods[method], parse_target(method, target), version[-1:], section), octets[end:]
+        minor = b"0" if version.endswith(b".0") else b"1"
+        return Head(self._methods[method], parse_target(method, target), minor, section), octets[end:]
 
 
 def check_field_line(line: bytes) -> None:

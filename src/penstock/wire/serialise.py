@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.errors import LocalProtocolError
 from penstock.http.dates import format_date
 from penstock.http.headers import render_fields
-from penstock.http.status import has_content, reason
+from penstock.http.status import REASONS, has_content, reason
 
 if TYPE_CHECKING:
     from penstock.http.headers import MutableHeaders
@@ -56,7 +56,7 @@ class Serialiser:
             if head is not None:
                 body = response.body
                 return b"%b%d\r\n\r\n%b" % (head, len(body), body)
-            if has_content(response.status):
+            if response.status in REASONS and has_content(response.status):
                 self._keep_head(response)
         return self._render_fully(request, response, persistent=persistent)
 
@@ -67,9 +67,9 @@ class Serialiser:
         self._heads[response.status, response.media_type] = head
 
     def _render_fully(self, request: Request | None, response: Response, *, persistent: bool) -> bytes:
-        body = response.body
         head = [self._status_and_fields(response, response.own_headers)]
         is_head = request is not None and request.method == "HEAD"
+        body = response.body
         if not has_content(response.status):
             body = b""
             if response.status == 205:  # RFC 9110 §15.3.6: it says that there is no content

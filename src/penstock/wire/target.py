@@ -10,7 +10,20 @@ from penstock.wire.grammar import ORIGIN_FORM, PATH, QUERY, parse_digits
 
 # reg-name is kept to what names and addresses are made of: letters, digits, "-", ".", "_", "~", sub-delims but comma, percent-encodings.
 _REG_NAME = rb"(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})++"
-_IP_LITERAL = rb"\[(?:[0-9A-Fa-f:.]++|v[0-9A-Fa-f]++\.[A-Za-z0-9\-._~!$&'()*+;=:]++)\]"
+_H16 = rb"[0-9A-Fa-f]{1,4}"
+_OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_LS32 = rb"(?:%b:%b|(?:%b\.){3}%b)" % (_H16, _H16, _OCTET, _OCTET)
+# RFC 3986 §3.2.2, IPv6address: all groups, or "::" with n groups before it and as many behind as leave it at least one.
+_IPV6 = b"|".join(
+    [
+        rb"(?:%b:){6}%b" % (_H16, _LS32),
+        *(rb"(?:(?:%b:){0,%d}%b)?::(?:%b:){%d}%b" % (_H16, n - 1, _H16, _H16, 5 - n, _LS32) for n in range(1, 6)),
+        rb"::(?:%b:){5}%b" % (_H16, _LS32),
+        rb"(?:(?:%b:){0,5}%b)?::%b" % (_H16, _H16, _H16),
+        rb"(?:(?:%b:){0,6}%b)?::" % (_H16, _H16),
+    ]
+)
+_IP_LITERAL = rb"\[(?:%b|v[0-9A-Fa-f]++\.[A-Za-z0-9\-._~!$&'()*+;=:]++)\]" % _IPV6
 _HOST = re.compile(rb"(?:" + _REG_NAME + rb"|" + _IP_LITERAL + rb")(?::([0-9]*+))?")
 _ORIGIN = re.compile(ORIGIN_FORM)
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*+)(/" + PATH + rb")?(?:\?(" + QUERY + rb"))?")
@@ -38,7 +51,7 @@ def parse_target(method: bytes, target: bytes) -> Target:
     """Take a request-target apart; RemoteProtocolError names the octet that has no place in it."""
     if method == b"CONNECT":
         check_host(target)
-        if b":" not in target.rpartition(b"]")[2]:
+        if not target.rpartition(b"]")[2].partition(b":")[2]:
             raise RemoteProtocolError(400, "CONNECT needs host and port")
         return Target(b"", b"", target)
     if target == b"*":
