@@ -107,6 +107,7 @@ class Intake(Transport):
         if request is None or body is None or self.phase == CLOSED:
             return
         if request.framing.expects_continue and self.reader.in_content and not self.reader.buffered and not body.is_started:
+            self._uncork()
             self.write(CONTINUE)
         body.is_started = True
         if not self.peer_ended and not self.closing and not self.is_doomed:
