@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.app.results import to_response
-from penstock.errors import HTTPError
+from penstock.errors import ClientDisconnected, HTTPError
 from penstock.http.problem import problem
 from penstock.http.response import Response
 
@@ -105,6 +105,8 @@ def log_crash(request: Request, error: BaseException) -> None:
 
 
 def _default_answer(request: Request, error: BaseException) -> Response:
+    if isinstance(error, ClientDisconnected):
+        return problem(400, detail=str(error))  # no crash: the client cut its content short, and seldom reads this
     if not isinstance(error, HTTPError):
         return crash(request, error)
     try:

@@ -146,6 +146,7 @@ class Connection(Intake):
             return
         # A request is being answered. The client may have shut only its own side, so a complete reply is still sent.
         if self.body is not None and self.reader.in_content:
+            self._log_fault(RemoteProtocolError(400, "the connection ended in the middle of the content"))
             self.body.disconnect()
         if self.stream is not None:
             self.stream.disconnect()
