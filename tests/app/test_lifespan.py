@@ -134,6 +134,31 @@ def test_open_and_close_happen_in_one_task():
     asyncio.run(main())
 
 
+def test_a_start_that_is_given_up_closes_what_was_open():
+    seen = []
+
+    async def lifespan():
+        try:
+            yield
+        finally:
+            seen.append("closed")
+
+    app = App(lifespan=lifespan)
+
+    @app.on_startup
+    async def forever():
+        seen.append("waits")
+        await asyncio.Event().wait()
+
+    async def main():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(app.startup(None), 0.01)
+
+    asyncio.run(main())
+
+    assert seen == ["waits", "closed"]
+
+
 @pytest.mark.parametrize("lifespan", [lambda: None, lambda app: 5])
 def test_something_else_as_lifespan_is_refused(lifespan):
     with pytest.raises(ApplicationError, match="must be an async generator"):

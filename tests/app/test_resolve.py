@@ -293,6 +293,8 @@ def test_endpoints_carry_the_options_of_their_route():
 def test_methods_are_the_standard_ones_and_those_of_routes(app):
     app.route("/dav", ["PROPFIND", "CONNECT"])(lambda: None)
 
+    app.compile()
+
     assert app.methods == {
         "GET",
         "HEAD",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from penstock.app.routing.router import Placed, Router, describe, handler_name
+from penstock.app.routing.router import METHODS, Placed, Router, describe, handler_name
 from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class App(Router):
         self.before_hooks: list[Callable[[Request], Any]] = []
         self.after_hooks: list[Callable[[Request, Any], Any]] = []
         self.exception_handlers: dict[type[BaseException] | int, Registered] = {}
+        self.methods = METHODS
+        """Those it knows, another is answered 501; once compiled, with those of its routes."""
         self._compiled: Compiled | None = None
         self._lifespan: Lifespan | None = None
         self.resolve = self._resolve_first
@@ -182,11 +184,6 @@ class App(Router):
 
     # -- Handler
 
-    @property
-    def methods(self) -> frozenset[str]:
-        """The methods this application knows of; a request with another is answered 501."""
-        return self.compile().methods
-
     async def startup(self, server: ServerView | None = None) -> None:  # noqa: ARG002 - handlers find it as request.server
         """Compile, then open the lifespans."""
         from penstock.app.lifespan import Lifespan
@@ -206,6 +203,7 @@ class App(Router):
 
             self._compiled = Compiled(self)
             self.resolve = self._compiled.resolve  # PERF: 0.1 us less than asking whether it is compiled
+            self.methods = self._compiled.methods
             self.freeze()
         return self._compiled
 

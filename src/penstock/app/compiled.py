@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from penstock.app.failures import Failures
 from penstock.app.hooks import Hooks
 from penstock.app.plan import Plan, build_plan
-from penstock.app.routing.table import METHODS, Bound, build_resolver
+from penstock.app.routing.router import METHODS
+from penstock.app.routing.table import Bound, build_resolver
 from penstock.app.routing.template import parse_template
 from penstock.errors import ApplicationError
 from penstock.http.handler import INLINE, Endpoint

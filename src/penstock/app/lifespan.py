@@ -34,7 +34,12 @@ class Lifespan:
     async def open(self) -> None:
         """Start every application; raises what one of them raises, after closing those before it."""
         self._task = asyncio.create_task(self._live(), name="penstock lifespan")
-        await self._opened
+        try:
+            await self._opened
+        except asyncio.CancelledError:  # given up while starting
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            raise
 
     async def close(self) -> None:
         """Shut down in reverse; raises what a shutdown raises, after the others have run."""
@@ -47,6 +52,8 @@ class Lifespan:
             async with AsyncExitStack() as stack:
                 for app in self._apps:
                     await _open(app, stack)
+                if self._opened.cancelled():
+                    return
                 self._opened.set_result(None)
                 await self._closing.wait()
         except BaseException as error:

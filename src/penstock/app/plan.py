@@ -26,8 +26,10 @@ user(user_id: int, verbose: bool = False) -> dict`:
             return await failed(request, error)
 
 What the user named has a prefix (`arg_`, `convert_`, `default_`, `read_`), what the plan uses has none: no
-two names collide. PERF: closures that loop over the arguments and pass them with `*` take 1.3 to 1.6 times as
-long.
+two names collide.
+
+PERF: 2.05 us for this route, 0.22 for one without arguments; closures that loop over getters take 2.46 and
+0.45 (0.7 us of it are JSON, 0.2 driving the coroutine).
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ from penstock.app.binding.faults import binding_error
 from penstock.app.binding.query import first_values
 from penstock.app.binding.signature import REQUIRED, Argument, Signature, read_signature
 from penstock.app.results import to_response
+from penstock.app.routing.router import handler_name
 from penstock.app.runs import RunsAs, check_process, decide_run, run_in_process
 from penstock.http.handler import INLINE, TASK, THREAD, Endpoint
 from penstock.http.json import dumps
@@ -85,7 +88,9 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
     if run == "process":
         check_process(route.handler, signature)
     source, scope = plan_source(placed, signature, run, failures)
-    call = _compile(source, f"<plan {route.methods[0]} {placed.path}>", scope)
+    call = _compile(
+        source, f"<plan {route.methods[0]} {placed.path} -> {handler_name(route.handler)}>", scope
+    )
     is_async = run in ("task", "process")
     endpoint = Endpoint(
         call,

@@ -17,11 +17,11 @@ def first_values(request: Request) -> Callable[[str], str | None]:
     PERF: 0.8 us instead of 1.3 for one plain field, 1.1 instead of 1.8 for four: no pairs, no Query, when
     nothing is escaped.
     """
-    raw = request.raw_query
-    if b"%" in raw or b"+" in raw:
+    raw = request.raw_query.decode()
+    if "%" in raw or "+" in raw:
         return request.query.get
     found: dict[str, str] = {}
-    for piece in raw.decode().split("&"):
+    for piece in raw.split("&"):
         name, _, value = piece.partition("=")
         if name not in found:
             found[name] = value

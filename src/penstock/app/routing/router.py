@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Run = Literal["inline", "thread", "process"]
 F = TypeVar("F", bound="Callable[..., Any]")
 
+# RFC 9110 §9.1 and PATCH (RFC 5789). CONNECT is known only where a route asks for it.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+
 _TOKEN_SIGNS = frozenset("!#$%&'*+-.^_`|~")  # RFC 9110 §5.6.2, beside letters and digits
 
 
