@@ -148,7 +148,8 @@ class Server:
             self._threads.stop(0.0 if self._is_forced else _THREADS_STOP_S)
             if access_log is not None:
                 access_log.stop()
-            _log.info("stopped")
+            if self._reactor is not None:  # else it never served
+                _log.info("stopped")
 
     def _open_access_log(self) -> AccessLog | None:
         if not self.config.access_log:
