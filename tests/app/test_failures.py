@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from penstock.app.application import App
-from penstock.errors import ApplicationError, HTTPError, ValidationError
+from penstock.errors import ApplicationError, ClientDisconnected, HTTPError, ValidationError
 from penstock.http.request import Request
 from penstock.http.response import Response
 from tests.app.driver import content, get, send
@@ -108,6 +108,12 @@ def test_any_other_exception_is_a_500_that_tells_nothing_but_a_trace_id(kind, er
 
 async def _wait(answer):
     return await answer
+
+
+@both
+def test_a_client_that_left_is_no_crash(kind, caplog):
+    assert get(raising(ClientDisconnected("gone"), kind), "/x").status == 400
+    assert not caplog.records
 
 
 def test_a_log_line_cannot_be_forged(caplog):

@@ -106,11 +106,8 @@ def log_crash(request: Request, error: BaseException) -> None:
 
 def _default_answer(request: Request, error: BaseException) -> Response:
     if isinstance(error, ClientDisconnected):
-        return problem(
-            400, detail=str(error)
-        )  # no crash: the client cut its content short, and seldom reads this
-    if isinstance(error, ClientDisconnected):
-        return Response(b"", 499)  # nobody reads it; nginx 499 counts such requests apart
+        # No crash: the client cut its content short, and seldom reads this.
+        return problem(400, detail=str(error))
     if not isinstance(error, HTTPError):
         return crash(request, error)
     try:
