@@ -53,6 +53,8 @@ class AccessLog:
                 _log.warning("the access log cannot keep up: %d lines dropped", dropped)
 
     def _emit(self, record: Record) -> None:
+        if not _access.isEnabledFor(logging.INFO):  # `handle` below asks for no level
+            return
         client, method, target, version, status, size_bytes, duration_s, at = record
         line = logging.LogRecord(
             _access.name,
