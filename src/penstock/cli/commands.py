@@ -21,8 +21,10 @@ def run(options: Namespace) -> int:
 
     settings = _resolve(options)
     application = load_application(options.application)
+    from penstock.observe.logs import configure
     from penstock.server.serve import serve
 
+    configure(settings.config.log_level)
     code: int = serve(application, settings.config, application_path=options.application)
     return code
 

@@ -1,0 +1,93 @@
+"""Log lines on stderr for whoever configured no logging of their own.
+
+    2026-01-31T12:00:00.123Z INFO penstock.access 127.0.0.1 "GET / HTTP/1.1" 200 13 0.2ms
+
+One record is one line, whatever a client or an exception put into it: control characters become escapes,
+and the lines of a traceback are indented, so none can pass for a record. A sink that fails (closed stderr, a
+broken pipe) costs lines, never the caller. Logging the user configured wins: with a handler on the root
+logger or on "penstock", ours keeps silent.
+Absent on purpose: files, rotation, colours, JSON; the standard library's `logging` is where those are set up.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+
+ROOT = "penstock"
+
+# C0 without the line feed, which `format` deals with, and the tab; DEL; C1, which some terminals obey;
+# and the separators that split lines elsewhere.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTINUATION = "\n    "
+
+
+def configure(level: str) -> None:
+    """Log "penstock" and everything below it from `level` ("info") upwards to stderr.
+
+    A level already set on the logger "penstock", and handlers on it or on the root logger, are the user's and
+    stay in force.
+    """
+    logger = logging.getLogger(ROOT)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(level.upper())
+    if not _has_other_handlers(logger):
+        handler = StderrHandler()
+        handler.setFormatter(LineFormatter())
+        logger.addHandler(handler)
+
+
+def _has_other_handlers(logger: logging.Logger) -> bool:
+    return bool(logger.handlers or logging.getLogger().handlers)
+
+
+class LineFormatter(logging.Formatter):
+    """RFC 3339 time in UTC with milliseconds, level, logger, message; a traceback follows, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))  # digits only: no locale
+        message = _CONTROL.sub(_escape, _message_of(record)).replace("\n", "\\n")
+        line = f"{at}.{int(record.msecs):03d}Z {record.levelname} {record.name} {message}"
+        details = [self.formatException(record.exc_info)] if record.exc_info else []
+        if record.stack_info:
+            details.append(self.formatStack(record.stack_info))
+        return line + "".join(_CONTINUATION + _indented(text) for text in details)
+
+
+class StderrHandler(logging.Handler):
+    """Writes to whatever `sys.stderr` is at that moment; silent when that fails, and once the root logger has
+    handlers.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if logging.getLogger().handlers:  # configured after we were; the record reaches them by itself
+            return
+        try:
+            stream = sys.stderr
+            if stream is None:  # python -i, pythonw, a daemon
+                return
+            encoding = getattr(stream, "encoding", None) or "utf-8"
+            line = (self.format(record) + "\n").encode(encoding, "backslashreplace").decode(encoding)
+            stream.write(line)  # one write, so that lines of several processes do not mix
+            stream.flush()
+        except Exception:
+            # The border to the sink. There is nowhere left to say it: `handleError` writes to stderr, too.
+            return
+
+
+def _message_of(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # arguments that do not fit the text: a mistake of the caller's, and still worth a line
+        return f"{record.msg!r} with {record.args!r}"
+
+
+def _indented(text: str) -> str:
+    return _CONTROL.sub(_escape, text.rstrip()).replace("\n", _CONTINUATION)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

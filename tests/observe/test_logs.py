@@ -1,0 +1,233 @@
+"""Log lines on stderr: their form, whose configuration wins, and that no sink takes the caller down."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.observe.logs import LineFormatter, StderrHandler, configure
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+class Handlers(list):
+    """Without those pytest puts on the root logger while a test runs."""
+
+    def append(self, handler):
+        if not type(handler).__module__.startswith("_pytest"):
+            super().append(handler)
+
+
+@pytest.fixture
+def logger(monkeypatch):
+    """The logger "penstock" as a new process has it, with nothing on the root logger either."""
+    logger = logging.getLogger("penstock")
+    monkeypatch.setattr(logger, "handlers", [])
+    monkeypatch.setattr(logging.getLogger(), "handlers", Handlers())
+    level = logger.level
+    logger.setLevel(logging.NOTSET)
+    yield logger
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def stderr(capsys):
+    """`stderr()`: what was written since the last call."""
+    return lambda: capsys.readouterr().err
+
+
+def make_record(message, *args, created=0.0, **options):
+    record = logging.LogRecord(
+        "penstock.server", logging.INFO, __file__, 1, message, args, options.get("exc_info")
+    )
+    record.created, record.msecs = created, created % 1 * 1e3
+    return record
+
+
+def test_line_has_time_level_logger_and_message(logger, stderr):
+    configure("info")
+
+    logging.getLogger("penstock.server").info("stopping: %g s at most", 20)
+
+    assert re.fullmatch(rf"{TIME} INFO penstock\.server stopping: 20 s at most\n", stderr())
+
+
+@pytest.mark.parametrize(
+    ("created", "text"),
+    [
+        (0.0, "1970-01-01T00:00:00.000Z"),
+        (1_700_000_000.1234, "2023-11-14T22:13:20.123Z"),
+        (1_700_000_000.9999, "2023-11-14T22:13:20.999Z"),
+    ],
+)
+def test_time_is_utc_to_the_millisecond(created, text):
+    assert LineFormatter().format(make_record("x", created=created)).startswith(f"{text} ")
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        ("debug", ["debug", "info", "error"]),
+        ("info", ["info", "error"]),
+        ("warning", ["error"]),
+        ("critical", []),
+    ],
+)
+def test_level_is_the_least_that_is_shown(logger, stderr, level, shown):
+    configure(level)
+
+    for name in ("debug", "info", "error"):
+        getattr(logging.getLogger("penstock.server"), name)(name)
+
+    assert [line.split()[-1] for line in stderr().splitlines()] == shown
+
+
+def test_other_loggers_are_left_alone(logger, stderr):
+    configure("debug")
+
+    assert logging.getLogger().handlers == []
+    assert logging.getLogger("somebody.else").getEffectiveLevel() == logging.getLogger().level
+
+
+@pytest.mark.parametrize("name", ["", "penstock"])
+def test_handler_of_the_user_wins(logger, stderr, name):
+    sink = io.StringIO()
+    logging.getLogger(name).addHandler(logging.StreamHandler(sink))
+
+    configure("info")
+    logging.getLogger("penstock.server").info("once")
+
+    assert (sink.getvalue(), stderr()) == ("once\n", "")
+
+
+def test_handler_set_on_the_root_logger_later_wins_too(logger, stderr):
+    sink = io.StringIO()
+    configure("info")
+
+    logging.getLogger().addHandler(logging.StreamHandler(sink))
+    logging.getLogger("penstock.server").info("once")
+
+    assert (sink.getvalue(), stderr()) == ("once\n", "")
+
+
+def test_level_of_the_user_wins(logger, stderr):
+    logger.setLevel(logging.ERROR)
+
+    configure("debug")
+    logger.warning("unseen")
+
+    assert stderr() == ""
+
+
+def test_configured_twice_it_writes_once(logger, stderr):
+    configure("info")
+    configure("info")
+
+    logger.info("once")
+
+    assert len(stderr().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("a\nb", "a\\nb"),
+        ("a\r\nb", "a\\x0d\\nb"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\x00\x7f\x9b\u2028", "\\x00\\x7f\\x9b\\u2028"),
+        ("tab\tstays, so does ü", "tab\tstays, so does ü"),
+    ],
+)
+def test_message_stays_on_its_line(message, shown):
+    assert (
+        LineFormatter().format(make_record(message))
+        == f"1970-01-01T00:00:00.000Z INFO penstock.server {shown}"
+    )
+
+
+def test_exception_cannot_forge_a_line():
+    try:
+        raise ValueError("x\n1970-01-01T00:00:00.000Z INFO penstock.access forged\x1b[2J")
+    except ValueError:
+        lines = LineFormatter().format(make_record("failed", exc_info=sys.exc_info())).split("\n")
+
+    assert lines[0].endswith(" failed")
+    assert lines[1] == "    Traceback (most recent call last):"
+    assert all(line.startswith("    ") for line in lines[1:])
+    assert lines[-1] == "    1970-01-01T00:00:00.000Z INFO penstock.access forged\\x1b[2J"
+
+
+def test_arguments_that_do_not_fit_still_make_a_line(logger, stderr):
+    configure("info")
+
+    logger.info("%d seconds", "no number")
+
+    assert "'%d seconds' with ('no number',)" in stderr()
+
+
+class Broken(io.StringIO):
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stream", [Broken(), closed(), None], ids=["broken", "closed", "none"])
+def test_stream_that_fails_never_reaches_the_caller(logger, monkeypatch, stream):
+    configure("info")
+
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    logger.info("lost")
+
+
+def test_text_the_stream_cannot_encode_is_escaped(logger, monkeypatch):
+    octets = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(octets, encoding="ascii"))
+    configure("info")
+
+    logger.info("caf\u00e9 \udc80")
+
+    assert octets.getvalue().endswith(b"caf\\xe9 \\udc80\n")
+
+
+def test_stream_put_in_place_later_is_used(logger, stderr, monkeypatch):
+    configure("info")
+    later = io.StringIO()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", later)
+        logger.info("here")
+
+    assert (stderr(), later.getvalue()[-5:]) == ("", "here\n")
+
+
+def test_process_without_stderr_survives(logger):
+    program = (
+        "import os, logging, sys; from penstock.observe.logs import configure; configure('info'); os.close(2);"
+        "logging.getLogger('penstock').error('lost'); sys.stdout.write('alive')"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, env=ENVIRONMENT, timeout=30, check=False
+    )
+
+    assert done.stdout == b"alive"
+
+
+def test_handler_is_one_that_logging_knows(logger):
+    configure("info")
+
+    assert [type(handler) for handler in logger.handlers] == [StderrHandler]
