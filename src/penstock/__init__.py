@@ -6,8 +6,8 @@
 ... def home() -> str:
 ...     return "Hello, World!"
 
-This module is the list of public names and nothing else. Each is imported when it is first used, so that `import penstock` costs
-next to nothing and a program pays only for what it uses.
+This module is the list of public names and nothing else. Each is imported when it is first used, so that
+`import penstock` costs next to nothing and a program pays only for what it uses.
 """
 
 from __future__ import annotations

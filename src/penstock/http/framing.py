@@ -1,4 +1,5 @@
-"""How one request's content is delimited, as decided once by `wire.framing` from its field section (RFC 9112 §6).
+"""How one request's content is delimited, as decided once by `wire.framing` from its field section (RFC 9112
+§6).
 
 A value only: equal field sections share one instance, so it is immutable.
 """
@@ -12,7 +13,8 @@ class Framing(NamedTuple):
     """What the field section says about content and connection."""
 
     content_length: int | None = None
-    """Octets of content that follow the head; None when none was declared. Never set together with `chunked`."""
+    """Octets of content that follow the head; None when none was declared. Never set together with `chunked`.
+    """
     chunked: bool = False
     persistent: bool = True
     """False after `Connection: close`, and for HTTP/1.0 without `keep-alive`."""

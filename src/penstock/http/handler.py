@@ -1,8 +1,8 @@
 """The one seam between an application and a server.
 
-A server knows a `Handler`: it resolves each request, as soon as the head is parsed, to an `Endpoint`, which says where it wants
-to run and how much content it takes, and then calls it. An application knows a `ServerView`: the pools it may use. Neither
-imports the other.
+A server knows a `Handler`: it resolves each request, as soon as the head is parsed, to an `Endpoint`, which
+says where it wants to run and how much content it takes, and then calls it. An application knows a
+`ServerView`: the pools it may use. Neither imports the other.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ THREAD: Final = 2
 class Endpoint:
     """What answers a request, and how it wants to be run.
 
-    `call` turns every failure of user code into a response; what it still raises is a bug, which the server answers with a
-    bare 500. It may return an awaitable wherever it runs: the server then finishes it on the loop.
+    `call` turns every failure of user code into a response; what it still raises is a bug, which the server
+    answers with a bare 500. It may return an awaitable wherever it runs: the server then finishes it on the
+    loop.
     """
 
     __slots__ = ("body_limit", "call", "cancel_on_disconnect", "route", "run", "streams_body")
@@ -65,7 +66,9 @@ class Handler(Protocol):
     """The methods it knows; a request with another is answered 501 by the server."""
 
     def resolve(self, request: Request) -> Endpoint:
-        """Return what answers this request. Called on the loop for every head: cheap, never blocks, never raises."""
+        """Return what answers this request. Called on the loop for every head: cheap, never blocks, never
+        raises.
+        """
         ...
 
     async def startup(self, server: ServerView) -> None:
@@ -89,11 +92,11 @@ class ServerView(Protocol):
         """Return total_workers, active_workers, idle_workers, queue_depth."""
         ...
 
-    async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401
+    async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
         """Run a blocking function in the thread pool, in a copy of the caller's context."""
         ...
 
-    async def run_in_process(self, function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401
+    async def run_in_process(self, function: Callable[..., Any], *args: object) -> Any:
         """Run a picklable function in the process pool."""
         ...
 
@@ -114,8 +117,8 @@ class ConnectionView(Protocol):
 class BodyStream(Protocol):
     """Content as it arrives: iterate with `async for` on the loop, with `for` in a thread.
 
-    Waiting pauses the client: no more than one receive buffer is held. ClientDisconnected when the peer leaves before the end,
-    HTTPError 413 when the content passes the limit.
+    Waiting pauses the client: no more than one receive buffer is held. ClientDisconnected when the peer
+    leaves before the end, HTTPError 413 when the content passes the limit.
     """
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...

@@ -1,7 +1,7 @@
 """The request a handler gets: the very object the wire made, nothing copied or wrapped.
 
-The wire fills in what it matched (`method`, `raw_path`, `raw_query`, `headers`, `framing`); everything derived is made when
-first asked for. One request belongs to one handler at a time, so laziness needs no lock.
+The wire fills in what it matched (`method`, `raw_path`, `raw_query`, `headers`, `framing`); everything
+derived is made when first asked for. One request belongs to one handler at a time, so laziness needs no lock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class Request:
-    """One HTTP request. `body` is complete and within the limit before a handler sees it, unless it asked for a stream."""
+    """One HTTP request. `body` is complete and within the limit before a handler sees it, unless it asked for
+    a stream.
+    """
 
     __slots__ = (
         "_rest",
@@ -37,7 +39,13 @@ class Request:
     )
 
     def __init__(
-        self, method: str, raw_path: bytes, raw_query: bytes, version: bytes, headers: Headers, framing: Framing
+        self,
+        method: str,
+        raw_path: bytes,
+        raw_query: bytes,
+        version: bytes,
+        headers: Headers,
+        framing: Framing,
     ) -> None:
         # PERF: one per request, so every slot costs 10 ns; what few requests need shares the dict `_rest`.
         self.method = method
@@ -80,14 +88,21 @@ class Request:
         """
         path, _, query = target.encode("ascii").partition(b"?")
         request = cls(
-            method, path, query, b"1", Headers.from_pairs(headers), Framing(content_length=len(body) if body else None)
+            method,
+            path,
+            query,
+            b"1",
+            Headers.from_pairs(headers),
+            Framing(content_length=len(body) if body else None),
         )
         request.body = body
         return request
 
     @property
     def path(self) -> str:
-        """The path, percent-decoded as UTF-8. `%2F` has become `/` here: match on `raw_path`. ValueError when not UTF-8."""
+        """The path, percent-decoded as UTF-8. `%2F` has become `/` here: match on `raw_path`. ValueError when
+        not UTF-8.
+        """
         path: str | None = self._kept("path")
         if path is None:
             if b"%" in self.raw_path:
@@ -171,7 +186,9 @@ class Request:
 
     @property
     def host(self) -> str:
-        """Host and port the client addressed, from the target when it names one, else from Host; "" in HTTP/1.0 without."""
+        """Host and port the client addressed, from the target when it names one, else from Host; "" in
+        HTTP/1.0 without.
+        """
         if self.authority is not None:
             return self.authority.decode("ascii")
         return self.headers.get("host", "")
@@ -197,7 +214,9 @@ class Request:
 
     @property
     def trace_id(self) -> str:
-        """32 lower-case hex digits: from `traceparent` (W3C Trace Context) when valid, else random, the same all request long."""
+        """32 lower-case hex digits: from `traceparent` (W3C Trace Context) when valid, else random, the same
+        all request long.
+        """
         trace_id: str | None = self._kept("trace_id")
         if trace_id is None:
             from penstock.http.trace import trace_id_of

@@ -1,7 +1,7 @@
 """The response family. A response is data: status, fields and content, or an iterator of content.
 
-Framing (Content-Length, chunked, Connection) and Date belong to the wire and are added when the response is rendered. A
-response may be kept and returned many times; nothing about one connection is stored in it.
+Framing (Content-Length, chunked, Connection) and Date belong to the wire and are added when the response is
+rendered. A response may be kept and returned many times; nothing about one connection is stored in it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,20 @@ OCTETS = "application/octet-stream"
 
 
 class Response:
-    """A complete response. `str` content is UTF-8 text/plain, `bytes` application/octet-stream, unless `media_type` says otherwise."""
+    """A complete response. `str` content is UTF-8 text/plain, `bytes` application/octet-stream, unless
+    `media_type` says otherwise.
+    """
 
     __slots__ = ("body", "media_type", "own_headers", "status")
 
     is_stream = False
 
     def __init__(
-        self, content: bytes | str = b"", status: int = 200, headers: Fields | None = None, media_type: str | None = None
+        self,
+        content: bytes | str = b"",
+        status: int = 200,
+        headers: Fields | None = None,
+        media_type: str | None = None,
     ) -> None:
         if type(content) is bytes:
             self.body: bytes = content
@@ -45,11 +51,14 @@ class Response:
             self.body = bytes(content)
             self.media_type = media_type or OCTETS
         else:
-            msg = f"content must be bytes or str, not {type(content).__name__}; for other values use JSONResponse"
+            kind = type(content).__name__
+            msg = f"content must be bytes or str, not {kind}; for other values use JSONResponse"
             raise TypeError(msg)
         self.status = status
         self.own_headers: MutableHeaders | None = None if headers is None else MutableHeaders(headers)
-        """The fields the application set, None as long as nobody asked for them: such a head is rendered ahead."""
+        """The fields the application set, None as long as nobody asked for them: such a head is rendered
+        ahead.
+        """
 
     @property
     def headers(self) -> MutableHeaders:
@@ -89,7 +98,9 @@ class Response:
             ),
         )
 
-    def delete_cookie(self, name: str, *, path: str | None = "/", domain: str | None = None, secure: bool = False) -> None:
+    def delete_cookie(
+        self, name: str, *, path: str | None = "/", domain: str | None = None, secure: bool = False
+    ) -> None:
         """Ask the client to forget a cookie; `path`, `domain` and `secure` must be those it was set with."""
         self.set_cookie(name, "", max_age=0, expires=0, path=path, domain=domain, secure=secure)
 
@@ -133,7 +144,9 @@ class JSONResponse(Response):
 
 
 class RedirectResponse(Response):
-    """A redirect; 307 keeps method and content (RFC 9110 §15.4.8). `location` is percent-encoded where it must be."""
+    """A redirect; 307 keeps method and content (RFC 9110 §15.4.8). `location` is percent-encoded where it
+    must be.
+    """
 
     __slots__ = ()
 
@@ -148,8 +161,9 @@ class RedirectResponse(Response):
 class StreamResponse(Response):
     """Content made piece by piece: an iterable or async iterable of bytes or str, sent as it comes.
 
-    HTTP/1.1 gets chunked coding unless a Content-Length is set; HTTP/1.0 gets the content up to the close. The iterator is
-    closed when the client leaves. `trailers` are sent after chunked content; a callable is asked once the content is sent.
+    HTTP/1.1 gets chunked coding unless a Content-Length is set; HTTP/1.0 gets the content up to the close.
+    The iterator is closed when the client leaves. `trailers` are sent after chunked content; a callable is
+    asked once the content is sent.
     """
 
     __slots__ = ("content", "context", "trailers")

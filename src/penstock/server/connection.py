@@ -1,10 +1,11 @@
 """One connection as requests and replies.
 
-The path to read aloud: `on_ready` receives; `_advance` has the reader make requests of the octets; `_begin` resolves each to
-its endpoint; `_call` runs it where it wants to run; `_reply` renders the response and sends it. A request that waits, for
-content, a Task, a thread or the client, leaves `phase` other than IDLE and the loop goes on with other connections; what
-it waited for calls `_reply`, and `resume` takes up the octets that came meanwhile. Replies leave in the order of requests
-because the next request is not begun before the last is answered.
+The path to read aloud: `on_ready` receives; `_advance` has the reader make requests of the octets; `_begin`
+resolves each to its endpoint; `_call` runs it where it wants to run; `_reply` renders the response and sends
+it. A request that waits, for content, a Task, a thread or the client, leaves `phase` other than IDLE and the
+loop goes on with other connections; what it waited for calls `_reply`, and `resume` takes up the octets that
+came meanwhile. Replies leave in the order of requests because the next request is not begun before the last
+is answered.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ _CORK_BYTES = 65_536
 
 
 class Connection(Intake):
-    """Reads requests, has them answered, writes replies. Everything here runs in the reactor's thread, but `_serve_in_thread`."""
+    """Reads requests, has them answered, writes replies. Everything here runs in the reactor's thread, but
+    `_serve_in_thread`.
+    """
 
     __slots__ = ("_address", "_corked", "_corked_bytes", "_started", "stream", "task")
 
@@ -118,7 +121,9 @@ class Connection(Intake):
             self.deadline = self.reactor.now + self.reactor.config.head_timeout_s
 
     def _answer(self, request: Request) -> None:
-        """Have one request answered where its endpoint wants to run; it need not be done on return, `phase` tells."""
+        """Have one request answered where its endpoint wants to run; it need not be done on return, `phase`
+        tells.
+        """
         reactor = self.reactor
         self.phase = IDLE
         self.request = request
@@ -127,14 +132,16 @@ class Connection(Intake):
             self._started = perf_counter()
         endpoint = self.endpoint = reactor.resolve(request)
         framing = request.framing
-        if (framing.content_length or framing.chunked or endpoint.streams_body) and not self._prepare_content(request, endpoint):
+        if (framing.content_length or framing.chunked or endpoint.streams_body) and not self._prepare_content(
+            request, endpoint
+        ):
             return
         self._call(request, endpoint)
 
     def _on_end_of_input(self, *, was_reset: bool = False) -> None:
         was_reset = was_reset or self.peer_ended  # told twice: a hang-up
         self.peer_ended = True
-        if self.phase in (LINGER, CLOSED) or (self.phase == IDLE) or was_reset and self.phase in (HEAD, CONTENT, FLUSHING):
+        if self.phase in (IDLE, LINGER, CLOSED) or (was_reset and self.phase in (HEAD, CONTENT, FLUSHING)):
             self.close()
             return
         self.closing = True
@@ -144,7 +151,8 @@ class Connection(Intake):
             except RemoteProtocolError as fault:
                 self._refuse(fault)
             return
-        # A request is being answered. The client may have shut only its own side, so a complete reply is still sent.
+        # A request is being answered. The client may have shut only its own side, so a complete reply is
+        # still sent.
         if self.body is not None and self.reader.in_content:
             self._log_fault(RemoteProtocolError(400, "the connection ended in the middle of the content"))
             self.body.disconnect()
@@ -180,7 +188,8 @@ class Connection(Intake):
     def _call_in_thread(self, request: Request, endpoint: Endpoint) -> None:
         self._uncork()
         if self.unsent is not None or self.phase == CLOSED:
-            # The batch before it is not taken yet, and only one side may write: this request waits for the client to read.
+            # The batch before it is not taken yet, and only one side may write: this request waits for the
+            # client to read.
             if self.phase != CLOSED:
                 self.phase = FLUSHING
                 self.task = None
@@ -191,7 +200,12 @@ class Connection(Intake):
         self.deadline = NEVER
         if not self.reactor.threads.submit(self._serve_in_thread, request, endpoint):
             self.phase = IDLE
-            self.reply(request, problem(503, detail="all threads are busy and the queue is full", headers={"Retry-After": "1"}))
+            self.reply(
+                request,
+                problem(
+                    503, detail="all threads are busy and the queue is full", headers={"Retry-After": "1"}
+                ),
+            )
 
     def _serve_in_thread(self, request: Request, endpoint: Endpoint) -> None:
         """Answer one request in a pool thread, up to the last octet when the client takes it at once."""
@@ -200,7 +214,12 @@ class Connection(Intake):
         except BaseException as error:
             answer = self._last_resort(request, error)
         reactor = self.reactor
-        if self.body is not None or not isinstance(answer, Response) or answer.is_stream or not self._is_persistent(request, answer):
+        if (
+            self.body is not None
+            or not isinstance(answer, Response)
+            or answer.is_stream
+            or not self._is_persistent(request, answer)
+        ):
             reactor.post(self._take_back, request, answer)
             return
         octets = self._render(request, answer, True)
@@ -219,8 +238,9 @@ class Connection(Intake):
         self.request = self.endpoint = None
         self.deadline = reactor.now + reactor.idle_timeout_s
         self.phase = IDLE
-        # From here the reactor may begin the next request. It looks at `phase` after it took octets, this thread at the octets
-        # after it set `phase`: whichever comes last sees both, and `resume` is harmless twice.
+        # From here the reactor may begin the next request. It looks at `phase` after it took octets, this
+        # thread at the octets after it set `phase`: whichever comes last sees both, and `resume` is harmless
+        # twice.
         if self.reader.held or self.closing:
             reactor.post(self.resume)
 
@@ -272,7 +292,9 @@ class Connection(Intake):
             self.close()
             return
         if not isinstance(answer, Response):
-            answer = self._last_resort(request, TypeError(f"a handler's answer must be a Response, not {answer!r:.80}"))
+            answer = self._last_resort(
+                request, TypeError(f"a handler's answer must be a Response, not {answer!r:.80}")
+            )
         self.reply(request, answer)
         self.resume()
 
@@ -316,7 +338,12 @@ class Connection(Intake):
         try:
             return self.reactor.serialiser.render(request, response, persistent)
         except Exception as error:
-            _log.error("%s: the response cannot be sent: %s", request, error, exc_info=not isinstance(error, LocalProtocolError))
+            _log.error(
+                "%s: the response cannot be sent: %s",
+                request,
+                error,
+                exc_info=not isinstance(error, LocalProtocolError),
+            )
             return self.reactor.serialiser.render(request, problem(500), persistent)
 
     def _finish(self) -> None:
@@ -335,7 +362,9 @@ class Connection(Intake):
             self.deadline = self.reactor.now + self.reactor.idle_timeout_s
 
     def finish_stream(self, request: Request, response: Response, sent: int, *, is_complete: bool) -> None:
-        """A streaming response is over; that one is not complete can only be shown by the end of the connection."""
+        """A streaming response is over; that one is not complete can only be shown by the end of the
+        connection.
+        """
         self.stream = self.task = None
         if self.reactor.log_access is not None:
             self.reactor.log_access(self, request, response, sent, self._started)
@@ -423,7 +452,11 @@ class Connection(Intake):
         phase, config = self.phase, self.reactor.config
         self.deadline = NEVER
         if self.unsent is not None:
-            _log.info("%s: cut off, it did not read its reply within %g s", self.describe_client(), config.write_timeout_s)
+            _log.info(
+                "%s: cut off, it did not read its reply within %g s",
+                self.describe_client(),
+                config.write_timeout_s,
+            )
             self.close()
         elif phase == HEAD:
             self._refuse(RemoteProtocolError(408, f"no complete head within {config.head_timeout_s:g} s"))

@@ -1,8 +1,8 @@
 """Content on its way in: collected whole, or handed to the handler as it arrives (`BodyStream`).
 
-Both are fed by the connection in the reactor's thread and keep the time: a client that sends slower than the minimum rate is
-cut off, so that a trickle buys no time. Collected content has an absolute deadline as well; a stream has none, and the time during
-which the handler, not the client, is the slow one does not count.
+Both are fed by the connection in the reactor's thread and keep the time: a client that sends slower than the
+minimum rate is cut off, so that a trickle buys no time. Collected content has an absolute deadline as well; a
+stream has none, and the time during which the handler, not the client, is the slow one does not count.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from penstock.server.config import Config
-    from penstock.server.connection import Connection
+    from penstock.server.intake import Intake
 
 # Before the rate counts: a slow start is not an attack (Kestrel's grace period).
 _GRACE_S = 5.0
@@ -49,9 +49,20 @@ class Collected:
 class ConnectionBody:
     """A `BodyStream`: the content of the request under way on one connection."""
 
-    __slots__ = ("_connection", "_fault", "_held", "_is_ended", "_lock", "_pieces", "_received", "_wait_started", "_waiter", "is_started")
+    __slots__ = (
+        "_connection",
+        "_fault",
+        "_held",
+        "_is_ended",
+        "_lock",
+        "_pieces",
+        "_received",
+        "_wait_started",
+        "_waiter",
+        "is_started",
+    )
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Intake) -> None:
         self._connection = connection
         self._pieces: deque[bytes] = deque()
         self._held = 0  # octets in _pieces
@@ -110,7 +121,9 @@ class ConnectionBody:
     # The side of the handler: the loop, or one thread.
 
     def _take(self) -> tuple[bytes | None, bool]:
-        """Return the next piece, b"" at the end, None for "not yet", and whether the client may be read from again."""
+        """Return the next piece, b"" at the end, None for "not yet", and whether the client may be read from
+        again.
+        """
         with self._lock:
             if self._pieces:
                 was_full = self.is_full
@@ -151,7 +164,7 @@ class ConnectionBody:
             yield piece
 
     async def read(self) -> bytes:
-        """Return all that is left. HTTPError 413 beyond the limit, ClientDisconnected when it is cut short."""
+        """Return all that is left. HTTPError 413 beyond the limit, ClientDisconnected when cut short."""
         return b"".join([piece async for piece in self])
 
     def read_sync(self) -> bytes:

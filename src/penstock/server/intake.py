@@ -1,7 +1,8 @@
 """The receiving side of a connection: requests out of octets, and their content.
 
-Content is collected whole before the handler is called, or fed to the handler's stream as it comes. What a client sends ahead, while a
-request is being answered, is held up to a bound; beyond it the socket is not read, and the client waits.
+Content is collected whole before the handler is called, or fed to the handler's stream as it comes. What a
+client sends ahead, while a request is being answered, is held up to a bound; beyond it the socket is not
+read, and the client waits.
 """
 
 from __future__ import annotations
@@ -65,7 +66,12 @@ class Intake(Transport):
             self._refuse(fault)
             return
         if piece is None:
-            if request.framing.expects_continue and not content.pieces and not self.reader.buffered and not data:
+            if (
+                request.framing.expects_continue
+                and not content.pieces
+                and not self.reader.buffered
+                and not data
+            ):
                 self._uncork()
                 self.write(CONTINUE)
             if self.phase == CONTENT and self.unsent is None:
@@ -106,7 +112,12 @@ class Intake(Transport):
         request, body = self.request, self.body
         if request is None or body is None or self.phase == CLOSED:
             return
-        if request.framing.expects_continue and self.reader.in_content and not self.reader.buffered and not body.is_started:
+        if (
+            request.framing.expects_continue
+            and self.reader.in_content
+            and not self.reader.buffered
+            and not body.is_started
+        ):
             self._uncork()
             self.write(CONTINUE)
         body.is_started = True

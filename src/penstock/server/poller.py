@@ -1,8 +1,9 @@
 """Tell which descriptors are ready: our own epoll, hung in the asyncio loop by its descriptor.
 
-The loop sees one readable descriptor however many connections are ready, so asyncio's transports, protocols and handles cost
-a connection nothing. Where there is no epoll, each descriptor is given to the loop itself: the same behaviour, dearer.
-Level-triggered both ways. Masks are those of poll(2): IN, OUT; errors and hang-ups are always told.
+The loop sees one readable descriptor however many connections are ready, so asyncio's transports, protocols
+and handles cost a connection nothing. Where there is no epoll, each descriptor is given to the loop itself:
+the same behaviour, dearer. Level-triggered both ways. Masks are those of poll(2): IN, OUT; errors and
+hang-ups are always told.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class Poller(Protocol):
 class EpollPoller:
     """epoll(7). The loop calls `turn` when it has something."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, dispatch: Callable[[list[tuple[int, int]]], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, dispatch: Callable[[list[tuple[int, int]]], None]
+    ) -> None:
         self._epoll = select.epoll()
         self._loop = loop
         self._dispatch = dispatch
@@ -57,7 +60,9 @@ class EpollPoller:
 class LoopPoller:
     """A reader and a writer in the loop per descriptor, for systems without epoll."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, dispatch: Callable[[list[tuple[int, int]]], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, dispatch: Callable[[list[tuple[int, int]]], None]
+    ) -> None:
         self._loop = loop
         self._dispatch = dispatch
         self._masks: dict[int, int] = {}
@@ -90,7 +95,10 @@ class LoopPoller:
 
 
 def make_poller(
-    loop: asyncio.AbstractEventLoop, dispatch: Callable[[list[tuple[int, int]]], None], *, use_epoll: bool = True
+    loop: asyncio.AbstractEventLoop,
+    dispatch: Callable[[list[tuple[int, int]]], None],
+    *,
+    use_epoll: bool = True,
 ) -> Poller:
     """Return the cheapest poller this system has. `dispatch` gets (descriptor, events) pairs."""
     if use_epoll and hasattr(select, "epoll"):

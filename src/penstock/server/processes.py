@@ -1,7 +1,7 @@
 """The process pool for `run="process"` handlers: started at the first use, replaced when a process dies.
 
-Processes are spawned, not forked: the server has threads and a loop by then. A function and its arguments travel by pickle;
-a function is found again by its module and name.
+Processes are spawned, not forked: the server has threads and a loop by then. A function and its arguments
+travel by pickle; a function is found again by its module and name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class ProcessPool:
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Return `function(*args)` as computed in another process; its exception is raised here.
 
-        A process that dies takes the calls under way with it: they raise BrokenProcessPool, later ones get a new pool.
+        A process that dies takes the calls under way with it: they raise BrokenProcessPool, later ones get a
+        new pool.
         """
         from concurrent.futures.process import BrokenProcessPool
 
@@ -42,7 +43,9 @@ class ProcessPool:
             return await asyncio.get_running_loop().run_in_executor(executor, function, *args)
         except BrokenProcessPool:
             if self._executor is executor:
-                _log.error("a process of the pool died while running %s; the pool is replaced", function.__qualname__)
+                _log.error(
+                    "a process of the pool died while running %s; the pool is replaced", function.__qualname__
+                )
                 self._executor = None
                 executor.shutdown(wait=False)
             raise

@@ -1,7 +1,8 @@
 """The reactor: which connections there are, and a turn for each that is ready.
 
-One poller hangs in the asyncio loop; `_turn` gives each ready listener or connection its turn. One coarse sweep looks at every
-deadline, so a request sets a number and no timer. Pool threads reach the reactor through `post`, and only so.
+One poller hangs in the asyncio loop; `_turn` gives each ready listener or connection its turn. One coarse
+sweep looks at every deadline, so a request sets a number and no timer. Pool threads reach the reactor through
+`post`, and only so.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from penstock.server.config import Config
     from penstock.server.listen import Listener
     from penstock.server.threads import ThreadPool
+    from penstock.server.transport import Transport
 
     LogAccess = Callable[[Connection, Request, Response, int, float], None]
 
@@ -69,7 +71,9 @@ class Reactor:
         self.is_draining = False
         self._ready: dict[int, Any] = {}  # descriptor -> Connection or Listener
         self._listeners: list[Listener] = []
-        self._sweep_s = max(_SWEEP_LEAST_S, min([_SWEEP_S, *(timeout / 4 for timeout in config.timeouts() if timeout)]))
+        self._sweep_s = max(
+            _SWEEP_LEAST_S, min([_SWEEP_S, *(timeout / 4 for timeout in config.timeouts() if timeout)])
+        )
         self._sweeper: asyncio.TimerHandle | None = None
         self._on_empty: Callable[[], None] | None = None
         self._sweep()
@@ -78,7 +82,8 @@ class Reactor:
         self.now = time.monotonic()
         get = self._ready.get
         for fd, events in ready:
-            # A connection closed earlier in this batch is gone; one that got its number meanwhile finds nothing to receive.
+            # A connection closed earlier in this batch is gone; one that got its number meanwhile finds
+            # nothing to receive.
             subject = get(fd)
             if subject is None:
                 continue
@@ -102,7 +107,7 @@ class Reactor:
         self._ready[listener.fd] = listener
         listener.start()
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Transport) -> None:
         """A connection closes; its descriptor is still open."""
         if self._ready.get(connection.fd) is connection:
             del self._ready[connection.fd]
@@ -113,7 +118,7 @@ class Reactor:
             self._on_empty()
 
     def post(self, function: Callable[..., None], *args: Any) -> None:
-        """Have the reactor's thread call `function(*args)`. From any thread; dropped once the loop has ended."""
+        """Have the reactor's thread call `function(*args)`. From any thread; dropped after the loop."""
         try:
             self.loop.call_soon_threadsafe(self._call_posted, function, args)
         except RuntimeError:
@@ -137,7 +142,9 @@ class Reactor:
             listener.on_room()
 
     def drain(self, on_empty: Callable[[], None]) -> None:
-        """Stop accepting, finish what is in flight, close the rest; call `on_empty` once no connection is left."""
+        """Stop accepting, finish what is in flight, close the rest; call `on_empty` once no connection is
+        left.
+        """
         self.is_draining = True
         self.now = time.monotonic()
         for listener in self._listeners:

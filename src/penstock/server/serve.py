@@ -1,8 +1,8 @@
 """A server's life: listen, start the application, serve, drain, stop.
 
-SIGINT or SIGTERM begins the drain: no more is accepted, what is in flight is finished, idle connections close, and after the drain
-deadline the rest is cut off. A second signal ends at once. One process; the listening socket can come from outside, so that a
-supervisor may hold it.
+SIGINT or SIGTERM begins the drain: no more is accepted, what is in flight is finished, idle connections
+close, and after the drain deadline the rest is cut off. A second signal ends at once. One process; the
+listening socket can come from outside, so that a supervisor may hold it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ _THREADS_STOP_S = 1.0
 
 
 def serve(handler: Handler, config: Config, *, application_path: str = "") -> int:
-    """Serve until told to stop; return the exit status. ConfigError: cannot listen; ApplicationError: the application cannot start."""
+    """Serve until told to stop; return the exit status. ConfigError: cannot listen; ApplicationError: the
+    application cannot start.
+    """
     return Server(handler, config, application_path).run()
 
 
@@ -47,7 +49,13 @@ class Server:
     """One process that serves one handler; what the handler sees of it is `http.handler.ServerView`."""
 
     def __init__(
-        self, handler: Handler, config: Config, application_path: str = "", *, sock: socket.socket | None = None
+        self,
+        handler: Handler,
+        config: Config,
+        application_path: str = "",
+        *,
+        sock: socket.socket | None = None,
+        handles_signals: bool = True,
     ) -> None:
         self.config = config
         self.started_at = time.time()
@@ -57,6 +65,7 @@ class Server:
         self._handler = handler
         self._application_path = application_path
         self._sock = sock
+        self._handles_signals = handles_signals  # only the main thread may
         self._threads = ThreadPool(config.threads, config.queue_limit)
         self._processes = ProcessPool(config.processes)
         self._reactor: Reactor | None = None
@@ -74,7 +83,9 @@ class Server:
         return self._threads.figures()
 
     async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
-        """Return `function(*args)`, run in the thread pool in a copy of the caller's context. HTTPError 503 when its queue is full."""
+        """Return `function(*args)`, run in the thread pool in a copy of the caller's context. HTTPError 503
+        when its queue is full.
+        """
         from penstock.errors import HTTPError
 
         loop = asyncio.get_running_loop()
@@ -90,7 +101,7 @@ class Server:
         def work() -> None:
             try:
                 result, error = function(*args), None
-            except BaseException as raised:  # noqa: BLE001 - it is the caller's
+            except BaseException as raised:  # it is the caller's
                 result, error = None, raised
             loop.call_soon_threadsafe(settle, result, error)
 
@@ -99,7 +110,7 @@ class Server:
         return await future
 
     async def run_in_process(self, function: Callable[..., Any], *args: object) -> Any:
-        """Return `function(*args)`, run in the process pool. Function, arguments and result travel by pickle."""
+        """Return `function(*args)`, run in the process pool; all of it travels by pickle."""
         return await self._processes.run(function, *args)
 
     # Its life.
@@ -129,14 +140,20 @@ class Server:
         loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._forced: asyncio.Future[None] = loop.create_future()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.stop)
+        if self._handles_signals:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self.stop)
         access_log = self._open_access_log()
         try:
             if not await self._start_application():
                 return
             self._reactor = Reactor(
-                loop, self.config, self._handler, self, self._threads, _access_logger(access_log) if access_log else None
+                loop,
+                self.config,
+                self._handler,
+                self,
+                self._threads,
+                _access_logger(access_log) if access_log else None,
             )
             try:
                 await self._serve_until_stopped()
@@ -211,7 +228,9 @@ class Server:
 
 
 def _access_logger(log: AccessLog) -> Callable[[Connection, Request, Response, int, float], None]:
-    def log_access(connection: Connection, request: Request, response: Response, sent: int, started: float) -> None:
+    def log_access(
+        connection: Connection, request: Request, response: Response, sent: int, started: float
+    ) -> None:
         client = connection.client
         log.record(
             client[0] if client is not None else "-",

@@ -1,8 +1,9 @@
 """Streaming responses: the next piece is asked for when the client has taken the last.
 
-An async iterator is driven by a Task on the loop. A plain iterator is driven by a pool thread, which holds the write side and
-sends itself; when the client takes no more, the thread goes back to the pool and the stream goes on in whichever is free once the
-client reads again, so a slow reader holds no thread. The head leaves at once, before the first piece.
+An async iterator is driven by a Task on the loop. A plain iterator is driven by a pool thread, which holds
+the write side and sends itself; when the client takes no more, the thread goes back to the pool and the
+stream goes on in whichever is free once the client reads again, so a slow reader holds no thread. The head
+leaves at once, before the first piece.
 """
 
 from __future__ import annotations
@@ -47,11 +48,8 @@ def start_stream(connection: Connection, request: Request, response: Response) -
         connection.reply(request, problem(500))
         connection.resume()
         return
-    stream: _TaskStream | _ThreadStream
-    if hasattr(response.content, "__aiter__"):
-        stream = _TaskStream(outlet)
-    else:
-        stream = _ThreadStream(outlet)
+    is_async = hasattr(response.content, "__aiter__")
+    stream: _TaskStream | _ThreadStream = _TaskStream(outlet) if is_async else _ThreadStream(outlet)
     connection.write(outlet.head)
     if connection.phase == CLOSED:
         stream.abandon()
@@ -77,7 +75,9 @@ class _Outlet:
         self._content = 0
 
     def encode(self, piece: bytes | str) -> bytes:
-        """Return what goes out for a piece; b"" for an empty one. LocalProtocolError beyond the declared length."""
+        """Return what goes out for a piece; b"" for an empty one. LocalProtocolError beyond the declared
+        length.
+        """
         if isinstance(piece, str):
             piece = piece.encode()
         elif type(piece) is not bytes:
@@ -95,7 +95,9 @@ class _Outlet:
     def last(self) -> bytes:
         """Return what goes out at the end. LocalProtocolError when the declared length was not reached."""
         if self._length is not None and self._content < self._length:
-            raise LocalProtocolError(500, f"{self._content} octets of content, the Content-Length is {self._length}")
+            raise LocalProtocolError(
+                500, f"{self._content} octets of content, the Content-Length is {self._length}"
+            )
         if not self._chunked:
             return b""
         trailers = self.response.trailers
@@ -223,7 +225,9 @@ class _ThreadStream:
         post(self._finish, is_complete)
 
     def _send_pieces(self) -> memoryview | None:
-        """Send until the client takes no more; return what it did not take, or None at the end of the content."""
+        """Send until the client takes no more; return what it did not take, or None at the end of the
+        content.
+        """
         outlet, send = self._outlet, self._outlet.connection.send
         if self._iterator is None:
             self._iterator = iter(outlet.response.content)  # type: ignore[arg-type]

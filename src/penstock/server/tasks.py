@@ -1,8 +1,9 @@
 """Run a handler's coroutine at once, as a Task in every respect, and pay for a Task only if it waits.
 
-Python 3.12 has eager Tasks. On 3.11 the first step runs here, under the identity of a spare Task (asyncio's documented
-enter/leave calls for task implementations), so `current_task`, timeouts and task groups work; a coroutine that waits is then
-carried on by that very Task, and a new spare is made. Context: each coroutine runs in its own copy.
+Python 3.12 has eager Tasks. On 3.11 the first step runs here, under the identity of a spare Task (asyncio's
+documented enter/leave calls for task implementations), so `current_task`, timeouts and task groups work; a
+coroutine that waits is then carried on by that very Task, and a new spare is made. Context: each coroutine
+runs in its own copy.
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ if TYPE_CHECKING:
 _NOTHING = object()
 _DISMISSED = object()
 
-# References to an unused spare Task while `run` looks: the carrier's attribute, the local of `run`, the argument of getrefcount,
-# asyncio's table of current tasks, and the handle or future that will wake it.
+# References to an unused spare Task while `run` looks: the carrier's attribute, the local of `run`, the
+# argument of getrefcount, asyncio's table of current tasks, and the handle or future that will wake it.
 _REFERENCES = 5
 
 
 def make_runner(loop: asyncio.AbstractEventLoop) -> Runner:
     """Return `run(coroutine)`: its result when it finished at once, or the asyncio.Task that carries it on.
 
-    What the coroutine raises at once is raised here. PERF: 0.6 us on 3.11, 0.8 us on 3.12+ against 5 us for a scheduled Task.
+    What the coroutine raises at once is raised here. PERF: 0.6 us on 3.11, 0.8 us on 3.12+ against 5 us for a
+    scheduled Task.
     """
     if sys.version_info >= (3, 12):
         return _eager_runner(loop)
@@ -65,7 +67,8 @@ class _SpareRunner:
         try:
             waits_on = context.run(coroutine.send, None)
         except StopIteration as done:
-            # A handler that kept its current_task(), or cancelled it, has used it up: it must not name another request.
+            # A handler that kept its current_task(), or cancelled it, has used it up: it must not name
+            # another request.
             if getrefcount(task) > _REFERENCES or task.cancelling():
                 self._replace()
             return done.value
@@ -84,7 +87,9 @@ class _SpareRunner:
 
 
 class _Carrier(Coroutine[Any, Any, Any]):
-    """The coroutine of a spare Task: parked until it adopts another coroutine, which it then is in every respect."""
+    """The coroutine of a spare Task: parked until it adopts another coroutine, which it then is in every
+    respect.
+    """
 
     __slots__ = ("_bell", "_context", "_coroutine", "_waits_on", "task")
 
@@ -92,14 +97,17 @@ class _Carrier(Coroutine[Any, Any, Any]):
         self._bell: Any = loop.create_future()
         self._coroutine: Coroutine[Any, Any, Any] | None = None
         self._context: Context | None = None
-        self._waits_on: Any = _NOTHING  # what the adopted coroutine yielded and the Task has not yet been given
+        self._waits_on: Any = (
+            _NOTHING  # what the adopted coroutine yielded and the Task has not yet been given
+        )
         self.task: asyncio.Task[Any] = asyncio.Task(self, loop=loop)
 
     def adopt(self, coroutine: Coroutine[Any, Any, Any], context: Context, waits_on: Any) -> None:
         """Carry on a coroutine that has just yielded `waits_on`."""
         if waits_on is not None:
-            # The flag says "yielded by an await". It must not stay up on a future that others may wait for meanwhile.
-            waits_on._asyncio_future_blocking = False
+            # The flag says "yielded by an await". It must not stay up on a future that others may wait for
+            # meanwhile.
+            waits_on._asyncio_future_blocking = False  # noqa: SLF001 - the protocol of futures
         self._coroutine, self._context, self._waits_on = coroutine, context, waits_on
         self._ring()
 
@@ -120,9 +128,9 @@ class _Carrier(Coroutine[Any, Any, Any]):
             waits_on = self._bell
         if waits_on is not _NOTHING:
             if waits_on is not None:
-                waits_on._asyncio_future_blocking = True
+                waits_on._asyncio_future_blocking = True  # noqa: SLF001 - the protocol of futures
             return waits_on
-        assert self._context is not None  # noqa: S101 - adopted together
+        assert self._coroutine is not None and self._context is not None  # noqa: S101, PT018 - adopted together
         return self._context.run(self._coroutine.send, value)
 
     def throw(self, error: Any, value: Any = None, traceback: Any = None) -> Any:

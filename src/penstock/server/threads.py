@@ -1,7 +1,8 @@
 """The thread pool: bounded queue, threads made when work waits, figures without a lock on the way.
 
-A job is a callable with its arguments, run in a context of its own. Threads are started one at a time, when a job is put and
-nobody is free to take it, up to `size`; they stay. `submit` refuses when `queue_limit` jobs wait: the caller says 503.
+A job is a callable with its arguments, run in a context of its own. Threads are started one at a time, when a
+job is put and nobody is free to take it, up to `size`; they stay. `submit` refuses when `queue_limit` jobs
+wait: the caller says 503.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class ThreadPool:
         self._threads: list[_Worker] = []
 
     def submit(self, function: Callable[..., Any], *args: Any) -> bool:
-        """Have a thread call `function(*args)` in a copy of the caller's context. False when too many jobs wait already."""
+        """Have a thread call `function(*args)` in a copy of the caller's context. False when too many jobs
+        wait already.
+        """
         queue = self._queue
         waiting = queue.qsize()
         if len(self._threads) < self._size and waiting >= self._count_idle():
@@ -98,7 +101,8 @@ class _Worker(threading.Thread):
             try:
                 context.run(function, *args)
             except BaseException:
-                # The border of the thread: a job answers for its own faults, so this is a bug; the thread goes on.
+                # The border of the thread: a job answers for its own faults, so this is a bug; the thread
+                # goes on.
                 _log.exception("a job failed in the thread pool")
             self.is_active = False
             del job, context, function, args

@@ -1,8 +1,9 @@
 """One connected socket as octets: sends, what could not be sent yet, which events are asked for, the close.
 
-Who may write: the reactor's thread, or the one pool thread that holds the connection (`phase` is THREAD); never both. Who may
-close: the reactor's thread, and never while a pool thread holds the connection, because the number of a closed descriptor comes
-back as another connection's. A send that takes only part leaves the rest in `unsent`, and the poller says when to go on.
+Who may write: the reactor's thread, or the one pool thread that holds the connection (`phase` is THREAD);
+never both. Who may close: the reactor's thread, and never while a pool thread holds the connection, because
+the number of a closed descriptor comes back as another connection's. A send that takes only part leaves the
+rest in `unsent`, and the poller says when to go on.
 """
 
 from __future__ import annotations
@@ -34,14 +35,28 @@ CLOSED: Final = 7
 
 NEVER: Final = math.inf
 
-# A reader this slow is no reader: each octet it takes earns it 1/240 s, up to the whole write deadline (Kestrel's rate).
+# A reader this slow is no reader: each octet it takes earns it 1/240 s, up to the whole write deadline
+# (Kestrel's rate).
 _WRITE_RATE_BYTES_PER_S = 240
 
 
 class Transport:
     """The octet side of a connection."""
 
-    __slots__ = ("_recv", "_send", "closing", "deadline", "fd", "is_doomed", "mask", "peer_ended", "phase", "reactor", "sock", "unsent")
+    __slots__ = (
+        "_recv",
+        "_send",
+        "closing",
+        "deadline",
+        "fd",
+        "is_doomed",
+        "mask",
+        "peer_ended",
+        "phase",
+        "reactor",
+        "sock",
+        "unsent",
+    )
 
     def __init__(self, reactor: Reactor, sock: socket.socket) -> None:
         self.reactor = reactor
@@ -86,7 +101,9 @@ class Transport:
             self.block(memoryview(octets)[sent:])
 
     def send(self, octets: bytes) -> memoryview | None:
-        """Send from the thread that holds the connection; return what the client did not take, or None. OSError when it left."""
+        """Send from the thread that holds the connection; return what the client did not take, or None.
+        OSError when it left.
+        """
         if not octets:
             return None
         try:
@@ -125,7 +142,9 @@ class Transport:
         self.deadline = min(latest, self.deadline + sent / _WRITE_RATE_BYTES_PER_S)
 
     def end(self) -> None:
-        """Everything is sent: shut our side, then read until the client has shut its own, so that no reset destroys the reply."""
+        """Everything is sent: shut our side, then read until the client has shut its own, so that no reset
+        destroys the reply.
+        """
         linger_s = self.reactor.config.linger_timeout_s
         if self.peer_ended or not linger_s:
             self.close()
@@ -140,7 +159,9 @@ class Transport:
         self.watch(IN)
 
     def close(self) -> None:
-        """Close now, whatever was under way; a thread that holds the connection keeps the descriptor until it lets go."""
+        """Close now, whatever was under way; a thread that holds the connection keeps the descriptor until it
+        lets go.
+        """
         if self.phase == CLOSED:
             return
         if self.phase == THREAD:

@@ -1,7 +1,7 @@
 """The chunked transfer coding (RFC 9112 §7.1), both ways, with trailers.
 
-The decoder is fed whatever came and says which octets are content; it holds at most one unfinished line. Chunk data passes
-through in the pieces it came in.
+The decoder is fed whatever came and says which octets are content; it holds at most one unfinished line.
+Chunk data passes through in the pieces it came in.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from penstock.wire.limits import Limits
 
 _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
-# RFC 9112 §7.1.1 has white space round ";" and "=" parsed and removed; right after the size it is refused, for a reader that
-# takes "5 " for another number than this one is how requests are smuggled.
+# RFC 9112 §7.1.1 has white space round ";" and "=" parsed and removed; right after the size it is refused,
+# for a reader that takes "5 " for another number than this one is how requests are smuggled.
 _EXTENSION = rb"[ \t]*+" + TOKEN + rb"(?:[ \t]*=[ \t]*+(?:" + TOKEN + rb"|" + _QUOTED + rb"))?"
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16}+)(?:;" + _EXTENSION + rb"(?:[ \t]*;" + _EXTENSION + rb")*+)?\r\n")
+_SIZE_LINE = re.compile(
+    rb"([0-9A-Fa-f]{1,16}+)(?:;" + _EXTENSION + rb"(?:[ \t]*;" + _EXTENSION + rb")*+)?\r\n"
+)
 
 # RFC 9110 §6.5.1: fields that frame, route, authenticate or describe the content come too late in trailers.
 FORBIDDEN_TRAILERS = frozenset(
-    b"authorization cache-control connection content-encoding content-length content-range content-type cookie expect host"
-    b" if-match if-modified-since if-none-match if-range if-unmodified-since keep-alive max-forwards proxy-authorization range"
-    b" set-cookie te trailer transfer-encoding upgrade".split()
+    b"authorization cache-control connection content-encoding content-length content-range content-type"
+    b" cookie expect host if-match if-modified-since if-none-match if-range if-unmodified-since keep-alive"
+    b" max-forwards proxy-authorization range set-cookie te trailer transfer-encoding upgrade".split()
 )
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -37,9 +39,21 @@ _SIZE, _DATA, _DATA_END, _TRAILER = range(4)
 
 
 class ChunkedDecoder:
-    """Decodes one content. `trailers` is None until the end, then the trailer section, empty when there was none."""
+    """Decodes one content. `trailers` is None until the end, then the trailer section, empty when there was
+    none.
+    """
 
-    __slots__ = ("_data_seen", "_limits", "_line", "_lines_seen", "_remaining", "_state", "_trailers", "limit_bytes", "trailers")
+    __slots__ = (
+        "_data_seen",
+        "_limits",
+        "_line",
+        "_lines_seen",
+        "_remaining",
+        "_state",
+        "_trailers",
+        "limit_bytes",
+        "trailers",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -53,7 +67,9 @@ class ChunkedDecoder:
         self.trailers: Headers | None = None
 
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
-        """Return the content in `data`, and what follows the end of the content, or None while the end is not reached."""
+        """Return the content in `data`, and what follows the end of the content, or None while the end is not
+        reached.
+        """
         pieces = []
         at = 0
         while at < len(data):
@@ -80,7 +96,9 @@ class ChunkedDecoder:
         return b"".join(pieces), None
 
     def _take_line(self, data: bytes, at: int) -> tuple[bytes | None, int]:
-        """Return the line that begins in `_line` and goes on at `at`, if it ends in `data`, and where to go on."""
+        """Return the line that begins in `_line` and goes on at `at`, if it ends in `data`, and where to go
+        on.
+        """
         end = data.find(b"\n", at) + 1
         line = self._line + (data[at:end] if end else data[at:])
         if self._state == _DATA_END:
@@ -100,7 +118,9 @@ class ChunkedDecoder:
 
     def _refuse_size(self) -> None:
         if self._state == _SIZE:
-            raise RemoteProtocolError(400, f"the size line of a chunk is longer than {self._limits.chunk_line_bytes} octets")
+            raise RemoteProtocolError(
+                400, f"the size line of a chunk is longer than {self._limits.chunk_line_bytes} octets"
+            )
         raise RemoteProtocolError(431, f"trailers of more than {self._limits.trailer_bytes} octets")
 
     def _start_chunk(self, line: bytes) -> None:
@@ -122,21 +142,28 @@ class ChunkedDecoder:
         if name in FORBIDDEN_TRAILERS:
             raise RemoteProtocolError(400, f"the field {name.decode()!r} is not allowed in trailers")
         self._trailers.append(line)
-        if len(self._trailers) > self._limits.trailer_fields or sum(map(len, self._trailers)) > self._limits.trailer_bytes:
-            raise RemoteProtocolError(431, f"more than {self._limits.trailer_fields} fields of trailers, or too long")
+        if (
+            len(self._trailers) > self._limits.trailer_fields
+            or sum(map(len, self._trailers)) > self._limits.trailer_bytes
+        ):
+            raise RemoteProtocolError(
+                431, f"more than {self._limits.trailer_fields} fields of trailers, or too long"
+            )
 
 
 def encode_chunk(data: bytes) -> bytes:
-    """Return `data` as one chunk; b"" for no data, because an empty chunk would end the content.
+    r"""Return `data` as one chunk; b"" for no data, because an empty chunk would end the content.
 
     >>> encode_chunk(b"hello")
-    b'5\\r\\nhello\\r\\n'
+    b'5\r\nhello\r\n'
     """
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 def encode_last_chunk(trailers: Fields | None = None) -> bytes:
-    """Return the last chunk and the trailer section. LocalProtocolError for a field that may not be a trailer."""
+    """Return the last chunk and the trailer section. LocalProtocolError for a field that may not be a
+    trailer.
+    """
     if not trailers:
         return LAST_CHUNK
     section = MutableHeaders(trailers)

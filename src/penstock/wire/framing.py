@@ -1,7 +1,7 @@
 """Which octets after a head are content, and whether the connection outlives it (RFC 9112 §6.3, §9.3).
 
-Decided from the raw field section, once: the reader keeps the verdict with the section, and equal sections share it.
-Whatever two readers could understand differently is refused here, never repaired.
+Decided from the raw field section, once: the reader keeps the verdict with the section, and equal sections
+share it. Whatever two readers could understand differently is refused here, never repaired.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from penstock.wire.target import check_host
 
 
 def frame(section: bytes, version: bytes) -> Framing:
-    """Return the framing a valid field section asks for. `version` is the minor digit. RemoteProtocolError: 400, 417, 501."""
+    """Return the framing a valid field section asks for. `version` is the minor digit. RemoteProtocolError:
+    400, 417, 501.
+    """
     lowered = b"\n" + section.lower()
     _check_hosts(_values(lowered, b"\nhost:"), version)
     lengths = _values(lowered, b"\ncontent-length:")
     codings = _values(lowered, b"\ntransfer-encoding:")
     chunked = bool(codings) and _is_chunked(codings, version, has_length=bool(lengths))
-    options = {option.strip(b" \t") for value in _values(lowered, b"\nconnection:") for option in value.split(b",")}
+    options = {
+        option.strip(b" \t") for value in _values(lowered, b"\nconnection:") for option in value.split(b",")
+    }
     return Framing(
         _content_length(lengths) if lengths else None,
         chunked,
@@ -72,7 +76,9 @@ def _is_chunked(codings: list[bytes], version: bytes, *, has_length: bool) -> bo
     if b"chunked" in names[:-1]:
         raise RemoteProtocolError(400, "chunked applied twice")
     if len(names) > 1:
-        raise RemoteProtocolError(501, f"transfer coding {names[0][:40].decode('latin-1')!r} is not known here")
+        raise RemoteProtocolError(
+            501, f"transfer coding {names[0][:40].decode('latin-1')!r} is not known here"
+        )
     return True
 
 

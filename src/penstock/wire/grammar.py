@@ -16,8 +16,9 @@ FIELD_VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*+"
 
 FIELD_LINE = TOKEN + rb":" + FIELD_VALUE + rb"\r\n"
 
-# Path and query: printable ASCII, complete percent-encodings, no "#" and no "\" (RFC 3986 §3.3, §3.4). What browsers send raw although
-# RFC 3986 wants it encoded ("|", "^", "[", quotes) is data like any other, no two readers disagree about it.
+# Path and query: printable ASCII, complete percent-encodings, no "#" and no "\" (RFC 3986 §3.3, §3.4). What
+# browsers send raw although RFC 3986 wants it encoded ("|", "^", "[", quotes) is data like any other, no two
+# readers disagree about it.
 PATH = rb"(?:[!-\"$&-\x3e@-\[\]-~]++|%[0-9A-Fa-f]{2})*+"
 QUERY = rb"(?:[!-\"$&-\[\]-~]++|%[0-9A-Fa-f]{2})*+"
 
@@ -32,7 +33,8 @@ _HEX = re.compile(rb"[0-9A-Fa-f]++")
 
 
 def parse_digits(octets: bytes, what: str = "number") -> int:
-    """Return the value of 1*DIGIT; RemoteProtocolError for anything else: signs, spaces, underscores, nothing.
+    """Return the value of 1*DIGIT; RemoteProtocolError for anything else: signs, spaces, underscores,
+    nothing.
 
     >>> parse_digits(b"0042")
     42
@@ -62,7 +64,8 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n|\Z)|(?<!\r)\n"
 def check_octets(line: bytes | bytearray, start: int = 0, stop: int = 65_536) -> None:
     """Refuse control octets, a bare CR and a bare LF in `line[start:stop]`, a line that need not be complete.
 
-    Called before any other rule, so that the fault found does not depend on how the octets were cut into reads.
+    Called before any other rule, so that the fault found does not depend on how the octets were cut into
+    reads.
     """
     match = _CONTROL.search(line, start, stop)
     if match is None:

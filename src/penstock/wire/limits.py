@@ -1,4 +1,6 @@
-"""How much of each thing a peer may send. All on by default, all configurable; each number names its precedent."""
+"""How much of each thing a peer may send. All on by default, all configurable; each number names its
+precedent.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ class Limits(NamedTuple):
 
 
 METHOD_BYTES = 32
-"""The longest method taken for a method at all; the longest registered one has 17 letters (UPDATEREDIRECTREF)."""
+"""The longest method taken for a method at all; the longest registered one has 17 letters
+(UPDATEREDIRECTREF).
+"""
 
 STANDARD_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"})
 """RFC 9110 §9 and RFC 5789, without CONNECT: only a proxy can answer that."""

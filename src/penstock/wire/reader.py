@@ -1,10 +1,11 @@
 """Octets of one connection in, requests and their content out.
 
-The fast path: a head that comes alone is split at its first two spaces into method, request-target and the rest, and each is
-looked up. A client on a persistent connection sends the same fields again and again, so the octets of the rest are the key under
-which its validity, its framing and its parsed `Headers` are kept; the same for targets. What was looked up was validated when
-it was put there. A head seen for the first time, or several in one read, go through one possessive expression for the request line
-and one for the field section. Everything else goes to `scan`, the slow path, which alone names faults.
+The fast path: a head that comes alone is split at its first two spaces into method, request-target and the
+rest, and each is looked up. A client on a persistent connection sends the same fields again and again, so the
+octets of the rest are the key under which its validity, its framing and its parsed `Headers` are kept; the
+same for targets. What was looked up was validated when it was put there. A head seen for the first time, or
+several in one read, go through one possessive expression for the request line and one for the field section.
+Everything else goes to `scan`, the slow path, which alone names faults.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ _PLAIN = Framing()  # no content, persistent: one instance, so that the fast pat
 _match_line = re.compile(REQUEST_LINE).match
 _match_target = re.compile(ORIGIN_FORM).fullmatch
 
-# Kept rests and targets: at most this many, none longer than this. Full: all are dropped, the busy ones are back at once.
+# Kept rests and targets: at most this many, none longer than this. Full: all are dropped, the busy ones are
+# back at once.
 _KEPT = 1_024
 _REST_BYTES = 2_048
 _TARGET_BYTES = 256
 
 
 class Grammar:
-    """What readers with the same limits and methods share: names, the section expression, and what was seen and found valid."""
+    """What readers with the same limits and methods share: names, the section expression, and what was seen
+    and found valid.
+    """
 
     __slots__ = ("_keeps", "is_section", "limits", "methods", "rests", "targets", "usual_methods")
 
@@ -49,10 +53,14 @@ class Grammar:
         self.targets: dict[bytes, tuple[bytes, bytes]] = {}
         """Origin-form -> path, query."""
         # What is kept must be within the limits however the kept parts are put together.
-        self._keeps = limits.request_line_bytes > 2 * _TARGET_BYTES and limits.head_bytes > 2 * (_REST_BYTES + _TARGET_BYTES)
+        self._keeps = limits.request_line_bytes > 2 * _TARGET_BYTES and limits.head_bytes > 2 * (
+            _REST_BYTES + _TARGET_BYTES
+        )
 
     def read_section(self, section: bytes, version: bytes) -> tuple[bytes, Headers, Framing]:
-        """Return a valid section's headers and framing, and keep them. RemoteProtocolError: the framing is at fault."""
+        """Return a valid section's headers and framing, and keep them. RemoteProtocolError: the framing is at
+        fault.
+        """
         rest = b"HTTP/1.%b\r\n%b\r\n" % (version, section)
         known = self.rests.get(rest)
         if known is None:
@@ -65,7 +73,9 @@ class Grammar:
         return known
 
     def read_target(self, target: bytes) -> tuple[bytes, bytes] | None:
-        """Return path and query of a valid, not overly long origin-form target, and keep them; None for any other."""
+        """Return path and query of a valid, not overly long origin-form target, and keep them; None for any
+        other.
+        """
         match = _match_target(target)
         if match is None or len(target) > _TARGET_BYTES or not self._keeps:
             return None
@@ -83,7 +93,9 @@ def grammar_for(limits: Limits, methods: frozenset[str]) -> Grammar:
 
 
 class _Deaf:
-    """Stands where a scanner would after a request that is not persistent: what follows is ignored (RFC 9112 §9.6)."""
+    """Stands where a scanner would after a request that is not persistent: what follows is ignored (RFC 9112
+    §9.6).
+    """
 
     held = 0
     has_begun = False
@@ -96,7 +108,9 @@ _DEAF = _Deaf()
 
 
 class RequestReader:
-    """Reads the requests of one connection. Alternate: a head by `next_request`, its content to the end by `next_content`."""
+    """Reads the requests of one connection. Alternate: a head by `next_request`, its content to the end by
+    `next_content`.
+    """
 
     __slots__ = (
         "_chunked",
@@ -114,7 +128,9 @@ class RequestReader:
         self.held = b""
         """Octets received; those not yet consumed begin at `_position`. Empty when there are none."""
         self._position = 0
-        self._scanner: HeadScanner | _Deaf | None = None  # a head that came in pieces; _DEAF after the last request
+        self._scanner: HeadScanner | _Deaf | None = (
+            None  # a head that came in pieces; _DEAF after the last request
+        )
         self._remaining = 0  # octets of content still to come, when Content-Length says so
         self._chunked: ChunkedDecoder | None = None
         self.content_limit_bytes = limits.content_bytes
@@ -122,7 +138,9 @@ class RequestReader:
         self.trailers: Headers | None = None
 
     def next_request(self, data: bytes = b"") -> Request | None:
-        """Take octets; return the next request, without its content, or None: more wanted. RemoteProtocolError with its status."""
+        """Take octets; return the next request, without its content, or None: more wanted.
+        RemoteProtocolError with its status.
+        """
         if not self.held and self._scanner is None:
             grammar = self._grammar
             try:
@@ -211,7 +229,9 @@ class RequestReader:
             self._scanner = _DEAF
 
     def next_content(self, data: bytes = b"") -> bytes | None:
-        """Take octets; return the next piece of content, b"" at its end, None: more wanted. RemoteProtocolError, 413 over the limit."""
+        """Take octets; return the next piece of content, b"" at its end, None: more wanted.
+        RemoteProtocolError, 413 over the limit.
+        """
         if data:
             self.hold(data)
         if self._chunked is not None:
@@ -219,7 +239,9 @@ class RequestReader:
         if not self._remaining:
             return b""
         if self._remaining > self.content_limit_bytes:
-            raise RemoteProtocolError(413, f"content of {self._remaining} octets; at most {self.content_limit_bytes} are taken")
+            raise RemoteProtocolError(
+                413, f"content of {self._remaining} octets; at most {self.content_limit_bytes} are taken"
+            )
         piece = self.held[self._position : self._position + self._remaining]
         if not piece:
             return None

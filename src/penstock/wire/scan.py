@@ -1,8 +1,9 @@
 """The one slow path of head parsing: line by line, with the exact fault of the first wrong line.
 
-It takes what the fast expression does not: heads that come in pieces, absolute-form and asterisk-form targets, an empty line
-before the request line, and every malformed head. Each line is looked at once, however small the pieces, so the work is
-linear; the order of the checks is such that the verdict does not depend on the cut.
+It takes what the fast expression does not: heads that come in pieces, absolute-form and asterisk-form
+targets, an empty line before the request line, and every malformed head. Each line is looked at once, however
+small the pieces, so the work is linear; the order of the checks is such that the verdict does not depend on
+the cut.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class HeadScanner:
         self._fields = 0  # field lines so far
 
     def feed(self, data: bytes) -> tuple[Head, bytes] | None:
-        """Take octets; return the head and what follows it, or None: more wanted. RemoteProtocolError at the first fault."""
+        """Take octets; return the head and what follows it, or None: more wanted. RemoteProtocolError at the
+        first fault.
+        """
         octets = self._octets
         octets += data
         while True:
@@ -99,28 +102,39 @@ class HeadScanner:
             self._refuse_size()
 
     def _check_first(self) -> None:
-        # Not a token: no HTTP at all, perhaps a TLS hello. No need to wait for a line end that may never come.
+        # Not a token: no HTTP at all, perhaps a TLS hello. No need to wait for a line end that may never
+        # come.
         if not self._fields_at and self._at == self._start and _FIRST.match(self._octets, self._at) is None:
-            raise RemoteProtocolError(400, f"a request line cannot begin with octet 0x{self._octets[self._at]:02x}")
+            raise RemoteProtocolError(
+                400, f"a request line cannot begin with octet 0x{self._octets[self._at]:02x}"
+            )
 
     def _limit(self) -> int:
         limits = self._limits
-        return self._start + (limits.head_bytes if self._fields_at else min(limits.request_line_bytes, limits.head_bytes))
+        return self._start + (
+            limits.head_bytes if self._fields_at else min(limits.request_line_bytes, limits.head_bytes)
+        )
 
     def _refuse_size(self) -> None:
         if self._fields_at:
             raise RemoteProtocolError(431, f"the head is longer than {self._limits.head_bytes} octets")
-        raise RemoteProtocolError(414, f"the request line is longer than {self._limits.request_line_bytes} octets")
+        raise RemoteProtocolError(
+            414, f"the request line is longer than {self._limits.request_line_bytes} octets"
+        )
 
     def _check_request_line(self, line: bytes) -> None:
         match = _LINE.fullmatch(line)
         if match is None:
-            raise RemoteProtocolError(400, f"malformed request line {line[:80]!r}; expected method, target, HTTP-version")
+            raise RemoteProtocolError(
+                400, f"malformed request line {line[:80]!r}; expected method, target, HTTP-version"
+            )
         method, target, major, minor = match.groups()
         if len(method) > METHOD_BYTES:
             raise RemoteProtocolError(400, f"a method of more than {METHOD_BYTES} octets")
         if major != b"1":  # RFC 9110 §2.5: a higher minor version is read as the highest known
-            raise RemoteProtocolError(505, f"HTTP/{major.decode()}.{minor.decode()} is not spoken here; use HTTP/1.1")
+            raise RemoteProtocolError(
+                505, f"HTTP/{major.decode()}.{minor.decode()} is not spoken here; use HTTP/1.1"
+            )
         parse_target(method, target)
         if method not in self._methods:
             if method.upper() != method and method.upper() in self._methods:
@@ -142,12 +156,16 @@ class HeadScanner:
 
 
 def check_field_line(line: bytes) -> None:
-    """Accept one complete field line (RFC 9112 §5), of a head or of trailers; RemoteProtocolError says what is wrong with it."""
+    """Accept one complete field line (RFC 9112 §5), of a head or of trailers; RemoteProtocolError says what
+    is wrong with it.
+    """
     if _FIELD.fullmatch(line) is not None:
         return
     name, colon, _ = line.partition(b":")
     if line[:1] in (b" ", b"\t"):
-        raise RemoteProtocolError(400, "a line that begins with white space: folded fields (obs-fold) are refused")
+        raise RemoteProtocolError(
+            400, "a line that begins with white space: folded fields (obs-fold) are refused"
+        )
     if not colon:
         raise RemoteProtocolError(400, f"a field line without a colon: {line[:40]!r}")
     if not name:

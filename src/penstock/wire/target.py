@@ -1,4 +1,4 @@
-"""The four forms of a request-target (RFC 9112 §3.2), and the syntax of the host it or the Host field names."""
+"""The four forms of a request-target (RFC 9112 §3.2), and the syntax of the host it, or Host, names."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import NamedTuple
 from penstock.errors import RemoteProtocolError
 from penstock.wire.grammar import ORIGIN_FORM, PATH, QUERY, parse_digits
 
-# reg-name is kept to what names and addresses are made of: letters, digits, "-", ".", "_", "~", sub-delims but comma, percent-encodings.
+# reg-name is kept to what names and addresses are made of: letters, digits, "-", ".", "_", "~", sub-delims
+# but comma, percent-encodings.
 _REG_NAME = rb"(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})++"
 _H16 = rb"[0-9A-Fa-f]{1,4}"
 _OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _LS32 = rb"(?:%b:%b|(?:%b\.){3}%b)" % (_H16, _H16, _OCTET, _OCTET)
-# RFC 3986 §3.2.2, IPv6address: all groups, or "::" with n groups before it and as many behind as leave it at least one.
+# RFC 3986 §3.2.2, IPv6address: all groups, or "::" with n groups before it and as many behind as leave it at
+# least one.
 _IPV6 = b"|".join(
     [
         rb"(?:%b:){6}%b" % (_H16, _LS32),
-        *(rb"(?:(?:%b:){0,%d}%b)?::(?:%b:){%d}%b" % (_H16, n - 1, _H16, _H16, 5 - n, _LS32) for n in range(1, 6)),
+        *(
+            rb"(?:(?:%b:){0,%d}%b)?::(?:%b:){%d}%b" % (_H16, n - 1, _H16, _H16, 5 - n, _LS32)
+            for n in range(1, 6)
+        ),
         rb"::(?:%b:){5}%b" % (_H16, _LS32),
         rb"(?:(?:%b:){0,5}%b)?::%b" % (_H16, _H16, _H16),
         rb"(?:(?:%b:){0,6}%b)?::" % (_H16, _H16),
@@ -41,7 +46,9 @@ def check_host(host: bytes) -> None:
     """Accept `uri-host [":" port]` (RFC 9110 §7.2); RemoteProtocolError for an empty or malformed one."""
     match = _HOST.fullmatch(host)
     if match is None:
-        raise RemoteProtocolError(400, f"not a host: {host[:80]!r}; expected a name or address and an optional port")
+        raise RemoteProtocolError(
+            400, f"not a host: {host[:80]!r}; expected a name or address and an optional port"
+        )
     port = match[1]
     if port and (len(port) > 5 or parse_digits(port) > 65_535):
         raise RemoteProtocolError(400, f"no such port: {port[:20]!r}")
