@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Model:
     """How one dataclass is made from a JSON object. Unsupported names the field that cannot be."""
 
-    __slots__ = ("_make", "_optional", "_required")
+    __slots__ = ("_make", "_optional", "_optional_converts", "_required", "_required_converts")
 
     def __init__(self, model: type) -> None:
         self._make: Callable[..., Any] = model
@@ -48,6 +48,8 @@ class Model:
                 raise Unsupported(f"field {field.name!r} of {model.__qualname__}: {error}") from None
             has_default = (field.default, field.default_factory) != (dataclasses.MISSING, dataclasses.MISSING)
             (self._optional if has_default else self._required).append((field.name, conversion))
+        self._required_converts = [(name, conversion.convert) for name, conversion in self._required]
+        self._optional_converts = [(name, conversion.convert) for name, conversion in self._optional]
 
     def read(self, request: Request) -> Any:
         """Return the instance a request's body says; HTTPError 415 or 400 when it is no JSON, ValueError when
@@ -57,12 +59,12 @@ class Model:
         if type(content) is not dict:
             raise ValueError("dict")
         try:
-            values = {name: conversion.convert(content[name]) for name, conversion in self._required}
+            values = {name: convert(content[name]) for name, convert in self._required_converts}
         except KeyError:
             raise ValueError("missing") from None
-        for name, conversion in self._optional:
+        for name, convert in self._optional_converts:
             if name in content:
-                values[name] = conversion.convert(content[name])
+                values[name] = convert(content[name])
         return self._make(**values)
 
     def faults(self, request: Request) -> list[Fault]:
