@@ -155,6 +155,7 @@ def test_config_travels_to_another_process():
 def test_setting_is_used_by_the_server(setting):
     """A flag that nothing reads is worse than none. The banner and the list itself do not count as use."""
     sources = [path for path in SERVER.rglob("*.py") if path.name not in ("banner.py", "config.py")]
+    sources.append(SERVER.parent / "cli" / "commands.py")  # logging is set up there
     texts = [path.read_text("utf-8") for path in sources]
     if any("config.limits" in text for text in texts):
         texts.append(inspect.getsource(Config.limits.fget))
