@@ -1,0 +1,78 @@
+"""Each program by itself and all through one command, in quick mode: they run, and measure what they promise."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.command import NAMES
+
+ROOT = Path(__file__).resolve().parents[2]
+FIGURES = {
+    "head": ["40 octets, same head", "214 octets, new target", "714 octets, new fields", "two expressions"],
+    "serialise": ["text", "JSON", "text, 3 fields", "HEAD of text"],
+    "routing": ["literal, 1 routes", "parameter, 100 routes", "deep, 1000 routes", "backtracking", "miss"],
+    "plan": ["GET /users/42?verbose=true", "def, inline", "async def"],
+    "request_path": ["GET /", "def, inline", "async def", "def, threads"],
+    "import_time": ["import penstock", "every public name", "third-party modules"],
+    "memory": ["300 idle", "KB/connection", "64 active beside 300 idle"],
+    "servers": ["penstock-threads", "penstock-inline", "req/s", "us CPU/req"],
+}
+
+
+def run(*arguments, cwd=ROOT, **environment):
+    command = [sys.executable, "-bb", "-m", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | environment
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_program_runs_alone_from_the_source_tree(name):
+    done = run(f"benchmarks.{name}", "--quick")
+
+    assert (done.returncode, done.stderr) == (0, f"measuring {name} ...\n")
+    assert [words for words in FIGURES[name] if words not in done.stdout] == []
+
+
+def test_one_command_prints_one_table_of_those_named():
+    done = run("benchmarks", "--quick", "plan", "serialise")
+
+    lines = [line.split()[0] for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert lines == ["benchmark", *["plan"] * 4, *["serialise"] * 5]
+
+
+def test_a_name_that_is_none_is_refused():
+    done = run("benchmarks", "speed")
+
+    assert done.returncode == 2
+    assert "invalid choice: 'speed'" in done.stderr
+
+
+def test_a_peer_that_is_absent_is_named_with_what_to_do():
+    done = run("benchmarks.head", "--quick", "--peers", "no-such-folder")
+
+    assert (
+        "left out: h11: not installed; pip install h11" in done.stdout
+        or "h11" in done.stdout.split("left out")[0]
+    )
+
+
+def test_nothing_is_imported_but_the_standard_library_and_penstock():
+    modules = [
+        f"benchmarks.{path.stem}" for path in (ROOT / "benchmarks").glob("*.py") if path.stem[0] != "_"
+    ]
+    program = (
+        f"import sys; before = set(sys.modules); import {', '.join(modules)}\n"
+        "known = sys.stdlib_module_names | {'benchmarks', 'penstock'}\n"
+        "print(sorted(name for name in set(sys.modules) - before if name.partition('.')[0] not in known))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "[]\n"
