@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("penstock.server")
 
 _RECEIVE_BYTES = 65_536
-# Replies to pipelined requests are sent together, in batches of about this size.
-_CORK_BYTES = 65_536
 
 
 class Connection(Intake):
@@ -47,7 +45,7 @@ class Connection(Intake):
     `_serve_in_thread`.
     """
 
-    __slots__ = ("_address", "_corked", "_corked_bytes", "_started", "stream", "task")
+    __slots__ = ("_address", "_started", "stream", "task")
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: Any) -> None:
         super().__init__(reactor, sock)
@@ -56,8 +54,6 @@ class Connection(Intake):
         """The Task that answers it."""
         self.stream: Stream | None = None
         """The streaming response under way."""
-        self._corked: list[bytes] | None = None
-        self._corked_bytes = 0
         self._started = 0.0
         self.deadline = reactor.now + reactor.config.head_timeout_s
 
@@ -114,8 +110,8 @@ class Connection(Intake):
         except RemoteProtocolError as fault:
             self._refuse(fault)
             return
-        if self._corked is not None and self.phase in (IDLE, CONTENT):
-            self._uncork()
+        if self.corked is not None and self.phase in (IDLE, CONTENT):
+            self.uncork()
         if request is None and self.phase == IDLE and reader.in_head:
             self.phase = HEAD
             self.deadline = self.reactor.now + self.reactor.config.head_timeout_s
@@ -186,7 +182,7 @@ class Connection(Intake):
             self._await(request, answer)
 
     def _call_in_thread(self, request: Request, endpoint: Endpoint) -> None:
-        self._uncork()
+        self.uncork()
         if self.unsent is not None or self.phase == CLOSED:
             # The batch before it is not taken yet, and only one side may write: this request waits for the
             # client to read.
@@ -269,7 +265,7 @@ class Connection(Intake):
             answer = self.reactor.loop.create_task(_awaited(answer))
         self.phase = BUSY
         self.deadline = NEVER
-        self._uncork()
+        self.uncork()
         if self.phase == CLOSED:
             answer.cancel()
             return
@@ -317,14 +313,14 @@ class Connection(Intake):
         self.closing = not persistent
         if response.is_stream:
             self.phase = BUSY
-            self._uncork()
+            self.uncork()
             start_stream(self, request, response)
             return
         octets = self._render(request, response, persistent)
         if reactor.log_access is not None:
             reactor.log_access(self, request, response, len(octets), self._started)
-        if self._corked is not None or self.reader.held:
-            self._cork(octets)
+        if self.corked is not None or self.reader.held:
+            self.cork(octets)
         else:
             self.write(octets)
         if self.unsent is None and persistent and self.phase != CLOSED:
@@ -352,7 +348,7 @@ class Connection(Intake):
         if self.phase == CLOSED:
             return
         if self.closing and self.unsent is None:
-            self._uncork()
+            self.uncork()
         if self.unsent is not None:
             self.phase = FLUSHING
         elif self.closing:
@@ -374,23 +370,6 @@ class Connection(Intake):
             return
         self._finish()
         self.resume()
-
-    def _cork(self, octets: bytes) -> None:
-        if self._corked is None:
-            self._corked = []
-            self._corked_bytes = 0
-        self._corked.append(octets)
-        self._corked_bytes += len(octets)
-        if self._corked_bytes >= _CORK_BYTES:
-            self._uncork()
-
-    def _uncork(self) -> None:
-        if self._corked is not None:
-            octets = b"".join(self._corked)
-            self._corked = None
-            self.write(octets)
-            if self.unsent is not None and self.phase == IDLE:
-                self.phase = FLUSHING
 
     def on_flushed(self) -> None:
         if self.phase == FLUSHING:
@@ -432,7 +411,7 @@ class Connection(Intake):
         octets = self._render(request, response, False)
         if self.reactor.log_access is not None and request is not None:
             self.reactor.log_access(self, request, response, len(octets), self._started)
-        self._cork(octets)
+        self.cork(octets)
         self._finish()
 
     def _log_fault(self, fault: RemoteProtocolError) -> None:
@@ -485,7 +464,7 @@ class Connection(Intake):
             task.cancel()
 
     def on_closed(self) -> None:
-        self._corked = None
+        self.corked = None
         self.reactor.when_flushed.pop(self, None)
         if self.body is not None:
             self.body.disconnect()

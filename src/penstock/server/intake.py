@@ -72,7 +72,7 @@ class Intake(Transport):
                 and not self.reader.buffered
                 and not data
             ):
-                self._uncork()
+                self.uncork()
                 self.write(CONTINUE)
             if self.phase == CONTENT and self.unsent is None:
                 self.deadline = content.deadline(self.reactor.config)
@@ -118,7 +118,7 @@ class Intake(Transport):
             and not self.reader.buffered
             and not body.is_started
         ):
-            self._uncork()
+            self.uncork()
             self.write(CONTINUE)
         body.is_started = True
         if not self.peer_ended and not self.closing and not self.is_doomed:
@@ -139,9 +139,6 @@ class Intake(Transport):
         self.resume()  # the thread may have finished between the poll and now
 
     def _call(self, request: Request, endpoint: Endpoint) -> None:
-        raise NotImplementedError
-
-    def _uncork(self) -> None:
         raise NotImplementedError
 
     def _refuse(self, fault: RemoteProtocolError) -> None:

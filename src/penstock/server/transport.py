@@ -39,14 +39,19 @@ NEVER: Final = math.inf
 # (Kestrel's rate).
 _WRITE_RATE_BYTES_PER_S = 240
 
+# Replies to pipelined requests are sent in batches of about this size.
+_CORK_BYTES = 65_536
+
 
 class Transport:
     """The octet side of a connection."""
 
     __slots__ = (
+        "_corked_bytes",
         "_recv",
         "_send",
         "closing",
+        "corked",
         "deadline",
         "fd",
         "is_doomed",
@@ -68,6 +73,9 @@ class Transport:
         self.mask = IN
         """The events asked for."""
         self.unsent: memoryview | None = None
+        self.corked: list[bytes] | None = None
+        """Replies to pipelined requests that leave together."""
+        self._corked_bytes = 0
         self.deadline: float = NEVER
         """On the reactor's clock; what passing it means depends on the phase."""
         self.closing = False
@@ -99,6 +107,25 @@ class Transport:
             return
         if sent != len(octets):
             self.block(memoryview(octets)[sent:])
+
+    def cork(self, octets: bytes) -> None:
+        """Keep a reply, to be sent with those that follow at once: one send for a batch."""
+        if self.corked is None:
+            self.corked = []
+            self._corked_bytes = 0
+        self.corked.append(octets)
+        self._corked_bytes += len(octets)
+        if self._corked_bytes >= _CORK_BYTES:
+            self.uncork()
+
+    def uncork(self) -> None:
+        """Send what is corked."""
+        if self.corked is not None:
+            octets = b"".join(self.corked)
+            self.corked = None
+            self.write(octets)
+            if self.unsent is not None and self.phase == IDLE:
+                self.phase = FLUSHING
 
     def send(self, octets: bytes) -> memoryview | None:
         """Send from the thread that holds the connection; return what the client did not take, or None.
