@@ -6,31 +6,43 @@ share it. Whatever two readers could understand differently is refused here, nev
 
 from __future__ import annotations
 
+import re
+
 from penstock.errors import RemoteProtocolError
 from penstock.http.framing import Framing
 from penstock.wire.grammar import parse_digits
 from penstock.wire.target import check_host
 
+PLAIN = Framing()
+"""No content, persistent: the framing of most requests, always this instance."""
+
+# The fields that make another framing than PLAIN. PERF: 0.2 us to find none of them, 2 us to look at each.
+_has_framing = re.compile(
+    rb"\n(?:content-length|transfer-encoding|expect|connection(?!:[ \t]*keep-alive[ \t]*\r)):"
+).search
+
 
 def frame(section: bytes, version: bytes) -> Framing:
     """Return the framing a valid field section asks for. `version` is the minor digit. RemoteProtocolError:
-    400, 417, 501.
+    400, 413, 417, 501.
     """
     lowered = b"\n" + section.lower()
     _check_hosts(_values(lowered, b"\nhost:"), version)
+    if version == b"1" and _has_framing(lowered) is None:
+        return PLAIN
     lengths = _values(lowered, b"\ncontent-length:")
     codings = _values(lowered, b"\ntransfer-encoding:")
     chunked = bool(codings) and _is_chunked(codings, version, has_length=bool(lengths))
-    options = {
-        option.strip(b" \t") for value in _values(lowered, b"\nconnection:") for option in value.split(b",")
-    }
-    return Framing(
+    connection = _values(lowered, b"\nconnection:")
+    options = {option.strip(b" \t") for value in connection for option in value.split(b",")}
+    framing = Framing(
         _content_length(lengths) if lengths else None,
         chunked,
         b"close" not in options and (version == b"1" or b"keep-alive" in options),
         _expects_continue(_values(lowered, b"\nexpect:"), version),
         _upgrade(_values(lowered, b"\nupgrade:"), version) if b"upgrade" in options else None,
     )
+    return PLAIN if framing == PLAIN else framing
 
 
 def _values(lowered: bytes, name: bytes) -> list[bytes]:

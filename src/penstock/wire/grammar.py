@@ -11,7 +11,7 @@ from penstock.errors import RemoteProtocolError
 
 TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 TOKEN = TCHAR + rb"++"
-FIELD_VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*+"
+FIELD_VALUE = rb"[\t -~\x80-\xff]*+"
 """Visible octets, obs-text, SP and HTAB (RFC 9110 §5.5)."""
 
 FIELD_LINE = TOKEN + rb":" + FIELD_VALUE + rb"\r\n"
@@ -24,9 +24,6 @@ QUERY = rb"(?:[!-\"$&-\[\]-~]++|%[0-9A-Fa-f]{2})*+"
 
 ORIGIN_FORM = rb"(/" + PATH + rb")(?:\?(" + QUERY + rb"))?"
 """Path, and query or None."""
-
-REQUEST_LINE = rb"(" + TOKEN + rb") " + ORIGIN_FORM + rb" HTTP/1\.([01])\r\n"
-"""Origin-form only, which is nearly every request: method, path, query or None, minor version."""
 
 _DIGITS = re.compile(rb"[0-9]++")
 _HEX = re.compile(rb"[0-9A-Fa-f]++")

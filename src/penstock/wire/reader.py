@@ -1,89 +1,82 @@
 """Octets of one connection in, requests and their content out.
 
-The fast path: a head that comes alone is split at its first two spaces into method, request-target and the
-rest, and each is looked up. A client on a persistent connection sends the same fields again and again, so the
-octets of the rest are the key under which its validity, its framing and its parsed `Headers` are kept; the
-same for targets. What was looked up was validated when it was put there. A head seen for the first time, or
-several in one read, go through one possessive expression for the request line and one for the field section.
-Everything else goes to `scan`, the slow path, which alone names faults.
+Clients repeat themselves, so what was read once is looked up the next time: first the whole head by its
+octets; then, for a head with another target, everything behind the target, which brings the framing and the
+parsed `Headers` with it. What is not known is validated by one possessive expression for the target and one
+for the rest, and kept. Whatever these do not accept, in pieces or faulty, goes to `scan`, the slow path,
+which alone names faults.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from penstock.errors import RemoteProtocolError
-from penstock.http.framing import Framing
 from penstock.http.headers import Headers
 from penstock.http.request import Request
 from penstock.wire.chunked import ChunkedDecoder
-from penstock.wire.framing import frame
-from penstock.wire.grammar import FIELD_LINE, ORIGIN_FORM, REQUEST_LINE
+from penstock.wire.framing import PLAIN, frame
+from penstock.wire.grammar import FIELD_LINE, ORIGIN_FORM
 from penstock.wire.limits import STANDARD_METHODS, Limits
 from penstock.wire.scan import HeadScanner
 
-_PLAIN = Framing()  # no content, persistent: one instance, so that the fast path compares identities
-_match_line = re.compile(REQUEST_LINE).match
+if TYPE_CHECKING:
+    from penstock.http.framing import Framing
+
 _match_target = re.compile(ORIGIN_FORM).fullmatch
 
-# Kept rests and targets: at most this many, none longer than this. Full: all are dropped, the busy ones are
-# back at once.
+# Kept heads and rests: at most this many of each, none longer than this. Full: all are dropped, and the busy
+# ones are back at once.
 _KEPT = 1_024
-_REST_BYTES = 2_048
-_TARGET_BYTES = 256
+_KEPT_BYTES = 1_024
 
 
 class Grammar:
-    """What readers with the same limits and methods share: names, the section expression, and what was seen
-    and found valid.
+    """What readers with the same limits and methods share: names, expressions, and what was seen and found
+    valid.
     """
 
-    __slots__ = ("_keeps", "is_section", "limits", "methods", "rests", "targets", "usual_methods")
+    __slots__ = ("_match_rest", "heads", "limits", "methods", "rests", "usual_methods")
 
     def __init__(self, limits: Limits, methods: frozenset[str]) -> None:
         self.limits = limits
         self.methods = {name.encode("ascii"): name for name in methods}
         # CONNECT does not take origin-form, so the fast path does not know it.
         self.usual_methods = {octets: name for octets, name in self.methods.items() if name != "CONNECT"}
-        self.is_section = re.compile(rb"(?:%b){0,%d}+" % (FIELD_LINE, limits.fields)).fullmatch
-        # PERF: 0.5 us a head instead of 0.9 (40 octets) to 8 us (700 octets), benchmarks/head.py.
+        section = rb"((?:%b){0,%d}+)" % (FIELD_LINE, limits.fields)
+        self._match_rest = re.compile(rb"HTTP/1\.([01])\r\n%b\r\n" % section).fullmatch
+        # PERF: 0.3 us for a head seen before, 1.5 for one with a rest seen before, 2 to 5 for another; by
+        # size in benchmarks/head.py.
+        self.heads: dict[bytes, tuple[str, bytes, bytes, bytes, Headers]] = {}
+        """Heads with PLAIN framing, whole -> method, path, query, minor version, headers."""
         self.rests: dict[bytes, tuple[bytes, Headers, Framing]] = {}
-        """`HTTP/1.1 CR LF` to the empty line -> minor version, headers, framing."""
-        self.targets: dict[bytes, tuple[bytes, bytes]] = {}
-        """Origin-form -> path, query."""
-        # What is kept must be within the limits however the kept parts are put together.
-        self._keeps = limits.request_line_bytes > 2 * _TARGET_BYTES and limits.head_bytes > 2 * (
-            _REST_BYTES + _TARGET_BYTES
-        )
+        """From `HTTP/1.1 CR LF` to the empty line -> minor version, headers, framing."""
 
-    def read_section(self, section: bytes, version: bytes) -> tuple[bytes, Headers, Framing]:
-        """Return a valid section's headers and framing, and keep them. RemoteProtocolError: the framing is at
-        fault.
+    def read_rest(self, rest: bytes) -> tuple[bytes, Headers, Framing] | None:
+        """Return minor version, headers and framing of a valid rest of a head, and keep them; None when it is
+        not valid.
+
+        RemoteProtocolError: the fields are well-formed, the framing they ask for is not.
         """
-        rest = b"HTTP/1.%b\r\n%b\r\n" % (version, section)
-        known = self.rests.get(rest)
-        if known is None:
-            framing = frame(section, version)
-            known = (version, Headers(section), _PLAIN if framing == _PLAIN else framing)
-            if len(rest) <= _REST_BYTES and self._keeps:
-                if len(self.rests) >= _KEPT:
-                    self.rests.clear()
-                self.rests[rest] = known
+        match = self._match_rest(rest)
+        if match is None:
+            return None
+        version, section = match.groups()
+        known = (version, Headers(section), frame(section, version))
+        if len(rest) <= _KEPT_BYTES:
+            if len(self.rests) >= _KEPT:
+                self.rests.clear()
+            self.rests[rest] = known
         return known
 
-    def read_target(self, target: bytes) -> tuple[bytes, bytes] | None:
-        """Return path and query of a valid, not overly long origin-form target, and keep them; None for any
-        other.
-        """
-        match = _match_target(target)
-        if match is None or len(target) > _TARGET_BYTES or not self._keeps:
-            return None
-        path, query = match.groups(b"")
-        if len(self.targets) >= _KEPT:
-            self.targets.clear()
-        self.targets[target] = (path, query)
-        return path, query
+    def keep_head(self, head: bytes, known: tuple[str, bytes, bytes, bytes, Headers]) -> None:
+        """Keep a whole head with PLAIN framing."""
+        if len(head) <= _KEPT_BYTES:
+            if len(self.heads) >= _KEPT:
+                self.heads.clear()
+            self.heads[head] = known
 
 
 @lru_cache(maxsize=16)
@@ -128,9 +121,8 @@ class RequestReader:
         self.held = b""
         """Octets received; those not yet consumed begin at `_position`. Empty when there are none."""
         self._position = 0
-        self._scanner: HeadScanner | _Deaf | None = (
-            None  # a head that came in pieces; _DEAF after the last request
-        )
+        self._scanner: HeadScanner | _Deaf | None = None
+        """For a head that came in pieces; `_DEAF` after the last request."""
         self._remaining = 0  # octets of content still to come, when Content-Length says so
         self._chunked: ChunkedDecoder | None = None
         self.content_limit_bytes = limits.content_bytes
@@ -142,60 +134,51 @@ class RequestReader:
         RemoteProtocolError with its status.
         """
         if not self.held and self._scanner is None:
-            grammar = self._grammar
-            try:
-                octets, target, rest = data.split(b" ", 2)
-            except ValueError:
-                return self._read(data)
-            known = grammar.rests.get(rest)
-            method = grammar.usual_methods.get(octets)
-            if known is None or method is None:
-                return self._read(data)
-            place = grammar.targets.get(target) or grammar.read_target(target)
-            if place is None:
-                return self._read(data)
-            path, query = place
-            version, headers, framing = known
-            if framing is not _PLAIN:
-                self._expect_content(framing)
-            else:
-                self.trailers = None
-            return Request(method, path, query, version, headers, framing)
+            known = self._grammar.heads.get(data)
+            if known is None:
+                return self._read(data, 0)
+            self.trailers = None
+            method, path, query, version, headers = known
+            return Request(method, path, query, version, headers, PLAIN)
         if self._scanner is not None:
             return self._scan(data)
         if data:
             self.hold(data)
-        return self._read(self.held)
+        return self._read(self.held, self._position)
 
-    def _read(self, data: bytes) -> Request | None:
-        """Read one head, from `_position` on, that is complete in `data`; leave all others to the scanner."""
-        position = self._position if self.held else 0
-        match = _match_line(data, position)
-        if match is None:
-            return self._start_scan(data, position)
-        line_end = match.end()
-        end = data.find(b"\r\n\r\n", line_end - 2) + 2
-        octets, path, query, version = match.groups()
+    def _read(self, data: bytes, position: int) -> Request | None:
+        """Read the head that begins at `position`; leave to the scanner what is not complete or not plain."""
+        end = data.find(b"\r\n\r\n", position) + 4
+        head = data[position:end]
         grammar = self._grammar
-        method, limits = grammar.usual_methods.get(octets), grammar.limits
-        section = data[line_end:end]
+        try:
+            octets, target, rest = head.split(b" ", 2)
+            method = grammar.usual_methods[octets]
+        except (KeyError, ValueError):
+            return self._start_scan(data, position)
+        match, limits = _match_target(target), grammar.limits
         if (
-            end == 1
-            or method is None
-            or end + 2 - position > limits.head_bytes
-            or line_end - position > limits.request_line_bytes
-            or grammar.is_section(section) is None
+            match is None
+            or len(head) > limits.head_bytes
+            or len(octets) + len(target) + len(b"  HTTP/1.1\r\n") > limits.request_line_bytes
         ):
             return self._start_scan(data, position)
-        version, headers, framing = grammar.read_section(section, version)
-        end += 2
+        known = grammar.rests.get(rest) or grammar.read_rest(rest)
+        if known is None:
+            return self._start_scan(data, position)
         if end == len(data):
             self.held = b""
         else:
             self.held = data
             self._position = end
-        self._expect_content(framing)
-        return Request(method, path, query or b"", version, headers, framing)
+        path, query = match.groups(b"")
+        version, headers, framing = known
+        if framing is PLAIN:
+            self.trailers = None
+            grammar.keep_head(head, (method, path, query, version, headers))
+        else:
+            self._expect_content(framing)
+        return Request(method, path, query, version, headers, framing)
 
     def _start_scan(self, data: bytes, position: int) -> Request | None:
         self.held = b""
@@ -213,7 +196,7 @@ class RequestReader:
         (method, target, version, section), self.held = found
         self._position = 0
         self._scanner = None
-        version, headers, framing = self._grammar.read_section(section, version)
+        headers, framing = Headers(section), frame(section, version)
         self._expect_content(framing)
         request = Request(method, target.path, target.query, version, headers, framing)
         request.authority = target.authority
