@@ -1,9 +1,9 @@
 """One connection as requests and replies.
 
-The path to read aloud: `on_ready` receives; `_advance` has the reader make requests of the octets; `_begin`
-resolves each to its endpoint; `_call` runs it where it wants to run; `_reply` renders the response and sends
+The path to read aloud: `on_ready` receives; `_advance` has the reader make requests of the octets; `_answer`
+resolves each to its endpoint; `_call` runs it where it wants to run; `reply` renders the response and sends
 it. A request that waits, for content, a Task, a thread or the client, leaves `phase` other than IDLE and the
-loop goes on with other connections; what it waited for calls `_reply`, and `resume` takes up the octets that
+loop goes on with other connections; what it waited for calls `reply`, and `resume` takes up the octets that
 came meanwhile. Replies leave in the order of requests because the next request is not begun before the last
 is answered.
 """
@@ -17,14 +17,13 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import LocalProtocolError, RemoteProtocolError
+from penstock.errors import ClientDisconnected, HTTPError, LocalProtocolError, RemoteProtocolError
 from penstock.http.handler import INLINE, TASK, Endpoint
 from penstock.http.problem import problem
 from penstock.http.response import Response
-from penstock.server.content import fault_of
 from penstock.server.intake import Intake
 from penstock.server.poller import IN, OUT
-from penstock.server.streams import start_stream
+from penstock.server.streams import abandon, start_stream
 from penstock.server.transport import BUSY, CLOSED, CONTENT, FLUSHING, HEAD, IDLE, LINGER, NEVER, THREAD
 from penstock.wire.serialise import closes
 
@@ -45,11 +44,10 @@ class Connection(Intake):
     `_serve_in_thread`.
     """
 
-    __slots__ = ("_address", "_started", "stream", "task")
+    __slots__ = ("_started", "stream", "task")
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: Any) -> None:
-        super().__init__(reactor, sock)
-        self._address = address
+        super().__init__(reactor, sock, address)
         self.task: asyncio.Task[Any] | None = None
         """The Task that answers it."""
         self.stream: Stream | None = None
@@ -62,10 +60,6 @@ class Connection(Intake):
     @property
     def scheme(self) -> str:
         return "http"
-
-    @property
-    def client(self) -> tuple[str, int] | None:
-        return self._address[:2] if isinstance(self._address, tuple) else None
 
     @property
     def server(self) -> Any:
@@ -137,21 +131,21 @@ class Connection(Intake):
     def _on_end_of_input(self, *, was_reset: bool = False) -> None:
         was_reset = was_reset or self.peer_ended  # told twice: a hang-up
         self.peer_ended = True
+        if self.phase == IDLE and self.reader.held and not was_reset:
+            self.resume()  # a thread has just let go
+            return
         if self.phase in (IDLE, LINGER, CLOSED) or (was_reset and self.phase in (HEAD, CONTENT, FLUSHING)):
             self.close()
             return
-        self.closing = True
         if self.phase in (HEAD, CONTENT):
-            try:
-                self.reader.end_of_input()
-            except RemoteProtocolError as fault:
-                self._refuse(fault)
+            self._refuse_end()
             return
         # A request is being answered. The client may have shut only its own side, so a complete reply is
-        # still sent.
+        # still sent, and those to the requests that came before the end.
+        if not self.reader.held:
+            self.closing = True
         if self.body is not None and self.reader.in_content:
-            self._log_fault(RemoteProtocolError(400, "the connection ended in the middle of the content"))
-            self.body.disconnect()
+            self._cut_body()
         if self.stream is not None:
             self.stream.disconnect()
         elif self.task is not None and self.endpoint is not None and self.endpoint.cancel_on_disconnect:
@@ -161,6 +155,23 @@ class Connection(Intake):
         else:
             self.watch(self.mask & ~IN)
             self.resume()
+
+    def _refuse_end(self) -> None:
+        """No more octets come, and what came is no complete request."""
+        try:
+            self.reader.end_of_input()
+        except RemoteProtocolError as fault:
+            self._refuse(fault)
+        else:
+            self.close()
+
+    def _advance_to_end(self) -> None:
+        """Answer what came before the client shut its side."""
+        self._advance(b"")
+        if self.phase in (HEAD, CONTENT):
+            self._refuse_end()
+        elif self.phase == IDLE:
+            self.end()
 
     # Answering.
 
@@ -237,7 +248,7 @@ class Connection(Intake):
         # From here the reactor may begin the next request. It looks at `phase` after it took octets, this
         # thread at the octets after it set `phase`: whichever comes last sees both, and `resume` is harmless
         # twice.
-        if self.reader.held or self.closing:
+        if self.reader.held or self.closing or self.peer_ended:
             reactor.post(self.resume)
 
     def _take_back(self, request: Request, answer: Any) -> None:
@@ -245,6 +256,7 @@ class Connection(Intake):
         self.phase = BUSY
         if self.is_doomed:
             self.close()
+            abandon(self, answer)
         elif isinstance(answer, Response):
             self.reply(request, answer)
             self.resume()
@@ -265,27 +277,23 @@ class Connection(Intake):
             answer = self.reactor.loop.create_task(_awaited(answer))
         self.phase = BUSY
         self.deadline = NEVER
-        self.uncork()
-        if self.phase == CLOSED:
-            answer.cancel()
-            return
         self.task = answer
         answer.add_done_callback(partial(self._on_task_done, request))
+        self.uncork()
 
     def _on_task_done(self, request: Request, task: asyncio.Task[Any]) -> None:
         self.task = None
         if task.cancelled():
-            answer: Any = None
-            if not self.peer_ended and self.phase != CLOSED:
-                answer = problem(503, detail="the request was cancelled")
+            if self.peer_ended or self.phase == CLOSED:
+                self.close()
+                return
+            answer: Any = self._last_resort(request, asyncio.CancelledError())
         elif (error := task.exception()) is not None:
             answer = self._last_resort(request, error)
         else:
             answer = task.result()
         if self.phase == CLOSED:
-            return
-        if answer is None:
-            self.close()
+            abandon(self, answer)
             return
         if not isinstance(answer, Response):
             answer = self._last_resort(
@@ -344,6 +352,8 @@ class Connection(Intake):
 
     def _finish(self) -> None:
         """The reply to the current request is complete; its octets may still be under way."""
+        if self.body is not None:
+            self.body.disconnect()  # for who still waits for content that nobody will read
         self.request = self.endpoint = self.body = self.stream = None
         if self.phase == CLOSED:
             return
@@ -380,6 +390,8 @@ class Connection(Intake):
                 return
             self._finish()
             self.resume()
+            if self.phase == IDLE and self.reader.in_head:
+                self._advance(b"")
         elif self.stream is not None:
             self.stream.on_flushed()
         elif self.phase == CONTENT and self._content is not None:
@@ -393,6 +405,8 @@ class Connection(Intake):
             self.close()
         elif self.closing:
             self.end()
+        elif self.peer_ended:
+            self._advance_to_end()
         else:
             self.watch(self.mask | IN)
             if self.reader.held:
@@ -414,17 +428,14 @@ class Connection(Intake):
         self.cork(octets)
         self._finish()
 
-    def _log_fault(self, fault: RemoteProtocolError) -> None:
-        _log.info("%s: refused, %s", self.describe_client(), fault)
-
     def _last_resort(self, request: Request, error: BaseException) -> Response:
         """Answer for what the application should have answered for itself."""
+        if isinstance(error, HTTPError):
+            return problem(error.status, title=error.title, detail=error.detail, headers=error.headers)
+        if isinstance(error, ClientDisconnected):
+            return problem(400, detail=str(error))  # logged when it happened; nobody may be left to read it
         _log.error("%s: the application failed, trace id %s", request, request.trace_id, exc_info=error)
         return problem(500, trace_id=request.trace_id)
-
-    def describe_client(self) -> str:
-        client = self.client
-        return f"{client[0]}:{client[1]}" if client is not None else "a client"
 
     def on_deadline(self) -> None:
         """`deadline` has passed."""
@@ -444,33 +455,34 @@ class Connection(Intake):
         elif phase in (IDLE, LINGER):
             self.close()
         elif self.body is not None and self.reader.in_content:
-            self.closing = True
-            self._log_fault(RemoteProtocolError(408, "the content came too slowly"))
-            self.body.fail(fault_of(408, "the content came too slowly"))
+            self._fail_body(self.body, RemoteProtocolError(408, "the content came too slowly"))
 
     def drain(self) -> None:
         """The server stops: no request after the one under way."""
+        self.closing = True
         if self.phase == IDLE:
             self.on_ready(IN)  # a request that is already here is still answered
-        self.closing = True
         if self.phase == IDLE:
             self.close()
 
     def abort(self) -> None:
         """The drain deadline has passed: cancel what runs and close."""
-        task = self.task
+        task, self.task = self.task, None
         self.close()
         if task is not None:
             task.cancel()
 
-    def on_closed(self) -> None:
-        self.corked = None
-        self.reactor.when_flushed.pop(self, None)
+    def on_doomed(self) -> None:
         if self.body is not None:
             self.body.disconnect()
         if self.stream is not None:
             self.stream.disconnect()
-        elif self.task is not None and self.endpoint is not None and self.endpoint.cancel_on_disconnect:
+
+    def on_closed(self) -> None:
+        self.corked = None
+        self.reactor.when_flushed.pop(self, None)
+        self.on_doomed()
+        if self.task is not None and self.endpoint is not None and self.endpoint.cancel_on_disconnect:
             self.task.cancel()
 
 

@@ -57,6 +57,7 @@ class ConnectionBody:
         "_lock",
         "_pieces",
         "_received",
+        "_served_at",
         "_wait_started",
         "_waiter",
         "is_started",
@@ -72,6 +73,7 @@ class ConnectionBody:
         self._waiter: asyncio.Future[None] | None = None
         self._received = 0
         self._wait_started = connection.reactor.now
+        self._served_at: float | None = self._wait_started  # when the handler was last given something to do
         self.is_started = False
         """The handler has asked for content, so 100 Continue is sent if it was expected."""
 
@@ -84,6 +86,8 @@ class ConnectionBody:
 
     def feed(self, piece: bytes) -> None:
         """Take a piece; b"" is the end."""
+        if self._served_at is None:
+            self._served_at = self._connection.reactor.now
         with self._lock:
             if piece:
                 self._pieces.append(piece)
@@ -106,11 +110,15 @@ class ConnectionBody:
     def deadline(self, config: Config) -> float:
         """When to give up on the client; never while it is the handler that is slow."""
         rate = config.content_min_rate_bytes_per_s
-        if self.is_full or not rate:
-            self._wait_started = self._connection.reactor.now
-            self._received = 0
+        if self._served_at is not None or not rate:
             return NEVER
         return self._wait_started + _GRACE_S + self._received / rate
+
+    def begin_wait(self) -> None:
+        """The handler has used up what came, and waits: from now on it is the client's time that passes."""
+        if self._served_at is not None and not (self._held or self._is_ended or self._fault):
+            self._wait_started += self._connection.reactor.now - self._served_at
+            self._served_at = None
 
     def _wake(self) -> None:
         with self._lock:
@@ -139,13 +147,13 @@ class ConnectionBody:
             piece, resumes = self._take()
             if piece is None:
                 self._waiter = asyncio.get_running_loop().create_future()
-                self._connection.want_content()
+                self._connection.want_content(self)
                 await self._waiter
                 continue
             if not piece:
                 return
             if resumes:
-                self._connection.want_content()
+                self._connection.want_content(self)
             yield piece
 
     def __iter__(self) -> Iterator[bytes]:
@@ -153,14 +161,14 @@ class ConnectionBody:
         while True:
             piece, resumes = self._take()
             if piece is None:
-                post(self._connection.want_content)
+                post(self._connection.want_content, self)
                 with self._lock:
                     self._lock.wait_for(lambda: self._pieces or self._is_ended or self._fault)
                 continue
             if not piece:
                 return
             if resumes:
-                post(self._connection.want_content)
+                post(self._connection.want_content, self)
             yield piece
 
     async def read(self) -> bytes:

@@ -7,6 +7,7 @@ read, and the client waits.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from penstock.errors import RemoteProtocolError
@@ -23,14 +24,16 @@ if TYPE_CHECKING:
     from penstock.http.request import Request
     from penstock.server.reactor import Reactor
 
+_log = logging.getLogger("penstock.server")
+
 
 class Intake(Transport):
     """Receives for one connection; `Connection` answers. Reactor's thread only."""
 
     __slots__ = ("_content", "body", "endpoint", "reader", "request")
 
-    def __init__(self, reactor: Reactor, sock: socket.socket) -> None:
-        super().__init__(reactor, sock)
+    def __init__(self, reactor: Reactor, sock: socket.socket, address: object) -> None:
+        super().__init__(reactor, sock, address)
         self.reader = RequestReader(reactor.limits, reactor.methods)
         self.request: Request | None = None
         """The request being received or answered."""
@@ -46,6 +49,8 @@ class Intake(Transport):
         if endpoint.streams_body:
             self.body = request.stream = ConnectionBody(self)
             self._feed_body(b"")
+            if self.peer_ended and self.reader.in_content:
+                self._cut_body()
             return True
         self.phase = CONTENT
         self._content = Collected(self.reactor.now)
@@ -98,19 +103,30 @@ class Intake(Transport):
                 if not self.reader.in_content:
                     body.feed(b"")
         except RemoteProtocolError as fault:
-            self.closing = True
-            self._log_fault(fault)
-            body.fail(fault_of(fault.status, fault.detail))
-            self.watch(self.mask & ~IN)
+            self._fail_body(body, fault)
             return
         if not self.reader.in_content and self.request is not None:
             self.request.trailers = self.reader.trailers
-        self.watch(self.mask & ~IN if body.is_full else self.mask | IN)
+        self.watch(self.mask & ~IN if body.is_full or self.peer_ended else self.mask | IN)
 
-    def want_content(self) -> None:
+    def _fail_body(self, body: ConnectionBody, fault: RemoteProtocolError) -> None:
+        """Tell the handler, and take no more of this client's octets."""
+        self.closing = True
+        self._log_fault(fault)
+        body.fail(fault_of(fault.status, fault.detail))
+        self.watch(self.mask & ~IN)
+
+    def _cut_body(self) -> None:
+        """The client has left in the middle of the content."""
+        assert self.body is not None  # noqa: S101 - the caller looked
+        self.closing = True
+        self._log_fault(RemoteProtocolError(400, "the connection ended in the middle of the content"))
+        self.body.disconnect()
+
+    def want_content(self, body: ConnectionBody) -> None:
         """The handler waits for content, or has room for more of it."""
-        request, body = self.request, self.body
-        if request is None or body is None or self.phase == CLOSED:
+        request = self.request
+        if request is None or body is not self.body or self.phase == CLOSED:
             return
         if (
             request.framing.expects_continue
@@ -121,6 +137,7 @@ class Intake(Transport):
             self.uncork()
             self.write(CONTINUE)
         body.is_started = True
+        body.begin_wait()
         if not self.peer_ended and not self.closing and not self.is_doomed:
             self.watch(self.mask | IN)
         if self.reader.in_content and self.unsent is None:
@@ -132,19 +149,19 @@ class Intake(Transport):
             self._feed_body(data)
             if self.body is not None and self.unsent is None:
                 self.deadline = self.body.deadline(self.reactor.config) if self.reader.in_content else NEVER
-        else:
+        elif not self.closing:  # after the last request of a connection nothing counts
             self.reader.hold(data)
             if self.reader.buffered >= self.reactor.config.pipeline_buffer_bytes and self.phase != IDLE:
                 self.watch(self.mask & ~IN)
         self.resume()  # the thread may have finished between the poll and now
 
+    def _log_fault(self, fault: RemoteProtocolError) -> None:
+        _log.info("%s: refused, %s", self.describe_client(), fault)
+
     def _call(self, request: Request, endpoint: Endpoint) -> None:
         raise NotImplementedError
 
     def _refuse(self, fault: RemoteProtocolError) -> None:
-        raise NotImplementedError
-
-    def _log_fault(self, fault: RemoteProtocolError) -> None:
         raise NotImplementedError
 
     def resume(self) -> None:

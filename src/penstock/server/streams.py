@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import ClientDisconnected, LocalProtocolError
 from penstock.http.problem import problem
 from penstock.http.response import StreamResponse
 from penstock.http.status import has_content
-from penstock.server.transport import BUSY, CLOSED, THREAD
+from penstock.server.transport import BUSY, CLOSED, NEVER, THREAD
 from penstock.wire.chunked import encode_chunk, encode_last_chunk
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from penstock.server.connection import Connection
 
 _log = logging.getLogger("penstock.server")
+
+# An async iterator that never waits lets others have a turn after this many pieces.
+_TURN_PIECES = 16
 
 
 class Stream(Protocol):
@@ -43,19 +47,52 @@ def start_stream(connection: Connection, request: Request, response: Response) -
     reactor = connection.reactor
     try:
         outlet = _Outlet(connection, request, response)
-    except LocalProtocolError as error:
-        _log.error("%s: the response cannot be sent: %s", request, error)
+    except Exception as error:
+        is_known = isinstance(error, LocalProtocolError)
+        _log.error("%s: the response cannot be sent: %s", request, error, exc_info=not is_known)
+        abandon(connection, response)
         connection.reply(request, problem(500))
-        connection.resume()
         return
+    if connection.body is not None:
+        connection.body.is_started = True  # with the final head under way, 100 Continue comes too late
     is_async = hasattr(response.content, "__aiter__")
     stream: _TaskStream | _ThreadStream = _TaskStream(outlet) if is_async else _ThreadStream(outlet)
-    connection.write(outlet.head)
-    if connection.phase == CLOSED:
-        stream.abandon()
-        return
     connection.stream = stream
+    connection.write(outlet.head)
     reactor.loop.call_soon(stream.start)
+
+
+def abandon(connection: Connection, answer: object) -> None:
+    """Close the content of a response that is not sent after all; anything else needs nothing."""
+    if isinstance(answer, StreamResponse):
+        _close(connection, answer, answer.content)
+
+
+def _close(connection: Connection, response: StreamResponse, iterator: Any) -> None:
+    """Have an iterator closed where it runs: a Task, or a pool thread, because it may block."""
+    reactor, context = connection.reactor, response.context.copy()
+    if hasattr(iterator, "aclose"):
+        reactor.loop.create_task(_close_async(iterator), context=context)
+    elif hasattr(iterator, "close"):
+        reactor.threads.continue_in(context, _close_sync, iterator)
+
+
+async def _close_async(iterator: Any) -> None:
+    aclose = getattr(iterator, "aclose", None)
+    if aclose is not None:
+        try:
+            await aclose()
+        except BaseException:
+            _log.exception("closing a stream failed")
+
+
+def _close_sync(iterator: Any) -> None:
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        try:
+            close()
+        except BaseException:
+            _log.exception("closing a stream failed")
 
 
 class _Outlet:
@@ -121,35 +158,44 @@ class _TaskStream:
         self._outlet = outlet
         self._flushed: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._is_abandoned = False
+        self._is_running = False
+        self._is_gone = False
 
     def start(self) -> None:
-        if self._is_abandoned:
-            return
-        loop = self._outlet.connection.reactor.loop
-        self._task = loop.create_task(self._run(), context=self._outlet.response.context.copy())
+        if not self._is_gone:
+            loop = self._outlet.connection.reactor.loop
+            self._task = loop.create_task(self._run(), context=self._outlet.response.context.copy())
 
     async def _run(self) -> None:
-        outlet, connection = self._outlet, self._outlet.connection
-        content: Any = outlet.response.content
-        iterator = content.__aiter__()
+        self._is_running = True
+        outlet = self._outlet
         is_complete = False
         try:
-            if not outlet.is_bare:
-                async for piece in iterator:
-                    octets = outlet.encode(piece)
-                    if octets:
-                        connection.write(octets)
-                        await self._wait_flushed()
-                connection.write(outlet.last())
+            await self._send_pieces(outlet.response.content)
             is_complete = True
-        except (asyncio.CancelledError, ClientDisconnected):
+        except ClientDisconnected:
             pass
         except BaseException as error:
-            outlet.log_failure(error)
+            if not self._is_gone or not isinstance(error, asyncio.CancelledError):
+                outlet.log_failure(error)
+        outlet.finish(is_complete=is_complete)
+
+    async def _send_pieces(self, content: Any) -> None:
+        outlet, connection = self._outlet, self._outlet.connection
+        iterator = content.__aiter__()
+        try:
+            if outlet.is_bare:
+                return
+            count = 0
+            async for piece in iterator:
+                connection.write(outlet.encode(piece))
+                await self._wait_flushed()
+                count += 1
+                if not count % _TURN_PIECES:
+                    await asyncio.sleep(0)
+            connection.write(outlet.last())
         finally:
             await _close_async(iterator)
-        outlet.finish(is_complete=is_complete)
 
     async def _wait_flushed(self) -> None:
         connection = self._outlet.connection
@@ -164,25 +210,17 @@ class _TaskStream:
             self._flushed.set_result(None)
 
     def disconnect(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        else:
-            self.abandon()
+        if self._is_gone:
+            return
+        self._is_gone = True
+        if not self._is_running:
+            if self._task is not None:
+                self._task.cancel()
+            abandon(self._outlet.connection, self._outlet.response)
             self._outlet.connection.close()
-
-    def abandon(self) -> None:
-        """The client left before the first piece."""
-        self._is_abandoned = True
-        self._outlet.connection.reactor.loop.create_task(_close_async(self._outlet.response.content))
-
-
-async def _close_async(iterator: Any) -> None:
-    aclose = getattr(iterator, "aclose", None)
-    if aclose is not None:
-        try:
-            await aclose()
-        except Exception:
-            _log.exception("closing a stream failed")
+        elif self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()  # once: the second would hit the iterator while it cleans up
+        # else it was its own write that failed, and it looks at the connection next
 
 
 class _ThreadStream:
@@ -197,56 +235,60 @@ class _ThreadStream:
     def start(self) -> None:
         """Have a thread go on, unless the client has yet to take what there is."""
         connection = self._outlet.connection
-        if self._is_gone or connection.phase != BUSY:
-            self.abandon()
-        elif connection.unsent is None:
+        if connection.phase == BUSY and connection.unsent is None and not self._is_gone:
             connection.phase = THREAD
-            connection.deadline = float("inf")
-            connection.reactor.threads.continue_in(self._context, self._run)
+            connection.deadline = NEVER
+            # In no context yet: that of the stream is left only after the thread has told of its end.
+            connection.reactor.threads.continue_in(copy_context(), self._run)
 
     on_flushed = start
 
     def _run(self) -> None:
         """In a pool thread, which holds the write side."""
         outlet, post = self._outlet, self._outlet.connection.reactor.post
+        rest, is_complete = None, False
         try:
-            rest = self._send_pieces()
-        except OSError:
-            rest, is_complete = None, False
+            rest = self._context.run(self._send_pieces)
+            is_complete = True
+        except ClientDisconnected:
+            pass
         except BaseException as error:
             outlet.log_failure(error)
-            rest, is_complete = None, False
-        else:
-            is_complete = not self._is_gone
         if rest is not None:
             post(self._block, rest)
             return
-        self._close()
+        self._context.run(_close_sync, outlet.response.content if self._iterator is None else self._iterator)
         post(self._finish, is_complete)
 
     def _send_pieces(self) -> memoryview | None:
         """Send until the client takes no more; return what it did not take, or None at the end of the
         content.
         """
-        outlet, send = self._outlet, self._outlet.connection.send
+        outlet = self._outlet
+        if outlet.is_bare:
+            return None
         if self._iterator is None:
             self._iterator = iter(outlet.response.content)  # type: ignore[arg-type]
-        if not outlet.is_bare:
-            for piece in self._iterator:
-                if self._is_gone:
-                    return None
-                rest = send(outlet.encode(piece))
-                if rest is not None:
-                    return rest
-            return send(outlet.last())
-        return None
+        for piece in self._iterator:
+            rest = self._send(outlet.encode(piece))
+            if rest is not None:
+                return rest
+        return self._send(outlet.last())
+
+    def _send(self, octets: bytes) -> memoryview | None:
+        if self._is_gone:
+            raise ClientDisconnected("the client left")
+        try:
+            return self._outlet.connection.send(octets)
+        except OSError:
+            raise ClientDisconnected("the client left") from None
 
     def _block(self, rest: memoryview) -> None:
         connection = self._outlet.connection
         connection.phase = BUSY
         if self._is_gone or connection.is_doomed:
             connection.close()
-            self.abandon()
+            self._abandon()
         else:
             connection.block(rest)
 
@@ -256,20 +298,15 @@ class _ThreadStream:
         self._outlet.finish(is_complete=is_complete and not connection.is_doomed)
 
     def disconnect(self) -> None:
+        if self._is_gone:
+            return
         self._is_gone = True
         if self._outlet.connection.phase != THREAD:
-            self.abandon()
+            self._abandon()
             self._outlet.connection.close()
 
-    def abandon(self) -> None:
-        """The client left: let a thread close the iterator, which may block."""
-        self._is_gone = True
-        self._outlet.connection.reactor.threads.continue_in(self._context, self._close)
-
-    def _close(self) -> None:
-        close = getattr(self._iterator or self._outlet.response.content, "close", None)
-        if close is not None:
-            try:
-                close()
-            except Exception:
-                _log.exception("closing a stream failed")
+    def _abandon(self) -> None:
+        """The client left while no thread was at work: let one close the iterator."""
+        outlet = self._outlet
+        content = outlet.response.content if self._iterator is None else self._iterator
+        _close(outlet.connection, outlet.response, content)

@@ -47,6 +47,7 @@ class Transport:
     """The octet side of a connection."""
 
     __slots__ = (
+        "_address",
         "_corked_bytes",
         "_recv",
         "_send",
@@ -63,9 +64,10 @@ class Transport:
         "unsent",
     )
 
-    def __init__(self, reactor: Reactor, sock: socket.socket) -> None:
+    def __init__(self, reactor: Reactor, sock: socket.socket, address: object) -> None:
         self.reactor = reactor
         self.sock = sock
+        self._address = address
         self.fd = sock.fileno()
         self._recv = sock.recv
         self._send = sock.send
@@ -85,9 +87,18 @@ class Transport:
         self.is_doomed = False
         """To be closed as soon as the thread that holds it lets go."""
 
+    @property
+    def client(self) -> tuple[str, int] | None:
+        """Address and port of the peer; None where there is no such thing."""
+        return self._address[:2] if isinstance(self._address, tuple) else None
+
+    def describe_client(self) -> str:
+        client = self.client
+        return f"{client[0]}:{client[1]}" if client is not None else "a client"
+
     def watch(self, mask: int) -> None:
         """Ask for these events from now on."""
-        if mask != self.mask:
+        if mask != self.mask and self.phase != CLOSED and not self.is_doomed:
             self.mask = mask
             self.reactor.poller.modify(self.fd, mask)
 
@@ -211,11 +222,16 @@ class Transport:
                 self.sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+            self.on_doomed()
             if self.phase == IDLE:  # the thread let go between our look and the flags it looks at
                 self.close()
 
     def on_flushed(self) -> None:
         """Called when everything kept is sent."""
+        raise NotImplementedError
+
+    def on_doomed(self) -> None:
+        """Called when a thread still holds a connection that is to be closed."""
         raise NotImplementedError
 
     def on_closed(self) -> None:
