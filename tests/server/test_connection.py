@@ -101,7 +101,12 @@ def test_a_batch_of_ready_replies_leaves_in_one_send():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_malformed_request_after_good_ones_is_refused_in_its_turn(kind: str):
     with serve(ENDPOINTS) as server, server.connect() as client:
-        client.send(request(f"/{kind}.1") + request(f"/{kind}.2") + b"GET / HTTP/1.1\r\nHost : a\r\n\r\n" + request("/inline"))
+        client.send(
+            request(f"/{kind}.1")
+            + request(f"/{kind}.2")
+            + b"GET / HTTP/1.1\r\nHost : a\r\n\r\n"
+            + request("/inline")
+        )
 
         first, second, error = client.take(), client.take(), client.take()
 
@@ -136,7 +141,11 @@ def test_an_application_may_close_the_connection(kind: str):
     async def closing(request: Request) -> Response:
         return close(await call(request))  # type: ignore[misc]
 
-    one = Endpoint(closing, 1) if "task" in kind else Endpoint(lambda request: close(call(request)), ENDPOINTS[f"/{kind}"].run)
+    one = (
+        Endpoint(closing, 1)
+        if "task" in kind
+        else Endpoint(lambda request: close(call(request)), ENDPOINTS[f"/{kind}"].run)
+    )
     with serve({"/": one}) as server, server.connect() as client:
         reply = client.ask("/")
 
@@ -258,7 +267,10 @@ def test_a_reader_that_pauses_a_connection_does_not_spin():
         await gate.wait_async()
         return answer(request)
 
-    with serve({"/": endpoint("task", wait)}, pipeline_buffer_bytes=1_024) as server, server.connect() as client:
+    with (
+        serve({"/": endpoint("task", wait)}, pipeline_buffer_bytes=1_024) as server,
+        server.connect() as client,
+    ):
         turns = 0
         turn = server.reactor._turn
 

@@ -135,7 +135,12 @@ class _Carrier(Coroutine[Any, Any, Any]):
 
     def throw(self, error: Any, value: Any = None, traceback: Any = None) -> Any:
         del value, traceback  # the form of three arguments is gone from asyncio
-        self._waits_on = _NOTHING
+        waits_on, self._waits_on = self._waits_on, _NOTHING
+        # Cancelled before the Task knew what the coroutine waits for: the cancel goes there, as in any Task.
+        is_early = isinstance(error, asyncio.CancelledError) and asyncio.isfuture(waits_on)
+        if is_early and waits_on.cancel(*error.args[:1]):
+            waits_on._asyncio_future_blocking = True  # noqa: SLF001 - part of the protocol of awaiting
+            return waits_on
         if self._coroutine is None or self._context is None:
             raise error
         return self._context.run(self._coroutine.throw, error)
