@@ -33,6 +33,7 @@ docs: $(INSTALLED)
 	$(BIN)/python tools/check_links.py
 	$(BIN)/python tools/check_code_blocks.py
 	$(BIN)/python tools/check_flags.py
+	$(BIN)/python tools/write_settings.py --check
 	$(BIN)/towncrier build --draft --version next > /dev/null
 
 bench: python
