@@ -98,6 +98,11 @@ def generate(port: int, path: str, connections: int, seconds: float) -> Load:
 def exchange(sock: socket.socket, request: bytes) -> bytes:
     """Send a request and return the whole reply, which says its Content-Length."""
     sock.sendall(request)
+    return receive_reply(sock)
+
+
+def receive_reply(sock: socket.socket) -> bytes:
+    """Return the whole reply to a request that was sent."""
     reply = b""
     while b"\r\n\r\n" not in reply:
         reply += _receive(sock)

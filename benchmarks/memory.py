@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.command import main
-from benchmarks.load import exchange, has_wrk
+from benchmarks.load import exchange, has_wrk, receive_reply
 from benchmarks.report import Options, Report
 from benchmarks.servers import NO_WRK, run_round
 from benchmarks.subject import free_port, serving
@@ -33,6 +33,7 @@ _ROUNDS = 3
 _SECONDS = 2
 _SPARE = 500  # descriptors for everything that is no idle connection
 _SETTLE_S = 0.5
+_TOGETHER = 50  # opened at once: some servers let a reply wait for the delayed acknowledgement of its head
 NAMES = ("penstock", "uvicorn", "granian-wsgi", "nginx")
 _REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
@@ -56,16 +57,24 @@ def raise_descriptor_limit(wanted: int) -> int:
     return wanted if soft == resource.RLIM_INFINITY else min(wanted, soft - _SPARE)
 
 
+def open_idle(port: int, count: int) -> list[socket.socket]:
+    """Open connections that make one request each, and return them once all are answered."""
+    socks = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(count)]
+    for sock in socks:
+        sock.sendall(_REQUEST)
+    for sock in socks:
+        receive_reply(sock)
+    return socks
+
+
 def run_once(subject: Subject, idle: int, seconds: int) -> Round:
     """Measure a fresh server."""
     run_round(subject, HELLO, 1, 0)  # warm-up: what is loaded and allocated once
     before = subject.usage().resident_bytes
     socks = []
     try:
-        for _ in range(idle):
-            sock = socket.create_connection(("127.0.0.1", subject.port), 30)
-            exchange(sock, _REQUEST)
-            socks.append(sock)
+        while len(socks) < idle:
+            socks += open_idle(subject.port, min(_TOGETHER, idle - len(socks)))
         time.sleep(_SETTLE_S)
         resident_kb = (subject.usage().resident_bytes - before) / 1024 / idle
         beside = run_round(subject, HELLO, seconds, 0)
