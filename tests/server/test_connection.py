@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 
 import pytest
 
@@ -12,6 +13,7 @@ from penstock.http.request import Request
 from penstock.http.response import Response, StreamResponse, TextResponse
 from tests.server.harness import Gate, endpoint, request, serve, wait_until
 
+NAME: contextvars.ContextVar[str] = contextvars.ContextVar("NAME", default="unset")
 KINDS = ["inline", "task", "waiting_task", "thread", "stream", "async_stream", "thread_stream"]
 
 
@@ -290,6 +292,46 @@ def test_a_reader_that_pauses_a_connection_does_not_spin():
 
         assert turns - before < 5
         gate.open()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_context_variables_of_a_request_do_not_reach_the_next(kind: str):
+    call = ENDPOINTS[f"/{kind}"].call
+    seen: list[str] = []
+
+    def look(request: Request) -> None:
+        seen.append(NAME.get())
+        NAME.set(path_of(request))
+
+    async def looking(request: Request) -> Response:
+        look(request)
+        return await call(request)  # type: ignore[misc]
+
+    def looking_sync(request: Request) -> Response:
+        look(request)
+        return call(request)  # type: ignore[return-value]
+
+    run = ENDPOINTS[f"/{kind}"].run
+    one = Endpoint(looking if run == 1 else looking_sync, run)
+    with serve({"/": one, "/1": ENDPOINTS["/inline"]}) as server, server.connect() as client:
+        for _ in range(3):
+            client.send(request("/.x") * 5)
+            assert all(client.take() for _ in range(5))
+
+        assert seen == ["unset"] * 15
+
+
+@pytest.mark.parametrize("run", ["inline", "thread"])
+def test_an_awaitable_is_finished_in_the_context_of_the_handler_that_made_it(run: str):
+    async def later() -> Response:
+        return TextResponse(NAME.get())
+
+    def call(request: Request) -> Awaitable[Response]:
+        NAME.set(path_of(request))
+        return later()
+
+    with serve({"/": endpoint(run, call)}) as server:
+        assert server.ask("/.mine").content == b"/.mine"
 
 
 def test_a_request_in_octets_one_by_one_is_read():

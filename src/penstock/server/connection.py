@@ -29,6 +29,7 @@ from penstock.wire.serialise import closes
 
 if TYPE_CHECKING:
     import socket
+    from contextvars import Context
 
     from penstock.http.request import Request
     from penstock.server.reactor import Reactor
@@ -177,11 +178,13 @@ class Connection(Intake):
 
     def _call(self, request: Request, endpoint: Endpoint) -> None:
         run = endpoint.run
+        context = None
         try:
             if run == TASK:
                 answer: Any = self.reactor.run(endpoint.call(request))  # type: ignore[arg-type]
             elif run == INLINE:
-                answer = copy_context().run(endpoint.call, request)
+                context = copy_context()
+                answer = context.run(endpoint.call, request)
             else:
                 self._call_in_thread(request, endpoint)
                 return
@@ -190,7 +193,7 @@ class Connection(Intake):
         if isinstance(answer, Response):
             self.reply(request, answer)
         else:
-            self._await(request, answer)
+            self._await(request, answer, context)
 
     def _call_in_thread(self, request: Request, endpoint: Endpoint) -> None:
         self.uncork()
@@ -227,7 +230,7 @@ class Connection(Intake):
             or answer.is_stream
             or not self._is_persistent(request, answer)
         ):
-            reactor.post(self._take_back, request, answer)
+            reactor.post(self._take_back, request, answer, copy_context())
             return
         octets = self._render(request, answer, True)
         try:
@@ -251,7 +254,7 @@ class Connection(Intake):
         if self.reader.held or self.closing or self.peer_ended:
             reactor.post(self.resume)
 
-    def _take_back(self, request: Request, answer: Any) -> None:
+    def _take_back(self, request: Request, answer: Any, context: Context) -> None:
         """A pool thread hands back a reply it does not send itself."""
         self.phase = BUSY
         if self.is_doomed:
@@ -261,7 +264,7 @@ class Connection(Intake):
             self.reply(request, answer)
             self.resume()
         else:
-            self._await(request, answer)
+            self._await(request, answer, context)
 
     def _flush_for_thread(self, rest: memoryview) -> None:
         self.phase = BUSY
@@ -271,10 +274,10 @@ class Connection(Intake):
         self.block(rest)
         self._finish()
 
-    def _await(self, request: Request, answer: Any) -> None:
-        """Wait for an answer that is not there yet: a Task, or anything else that can be awaited."""
+    def _await(self, request: Request, answer: Any, context: Context | None) -> None:
+        """Wait for an answer that is not there yet: a Task, or what is awaited in its maker's context."""
         if not isinstance(answer, asyncio.Task):
-            answer = self.reactor.loop.create_task(_awaited(answer))
+            answer = self.reactor.loop.create_task(_awaited(answer), context=context)
         self.phase = BUSY
         self.deadline = NEVER
         self.task = answer

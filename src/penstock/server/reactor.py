@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from penstock.server.connection import Connection
@@ -69,6 +70,7 @@ class Reactor:
         self.when_flushed: dict[Connection, Callable[[], None]] = {}
         """What waits for a client to take the replies before."""
         self.is_draining = False
+        self._context = copy_context()  # a thread's own is that of a request, and must not reach the next
         self._ready: dict[int, Any] = {}  # descriptor -> Connection or Listener
         self._listeners: list[Listener] = []
         self._sweep_s = max(
@@ -120,7 +122,7 @@ class Reactor:
     def post(self, function: Callable[..., None], *args: Any) -> None:
         """Have the reactor's thread call `function(*args)`. From any thread; dropped after the loop."""
         try:
-            self.loop.call_soon_threadsafe(self._call_posted, function, args)
+            self.loop.call_soon_threadsafe(self._call_posted, function, args, context=self._context)
         except RuntimeError:
             _log.debug("posted after the end of the loop: %r", function)
 

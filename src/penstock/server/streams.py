@@ -157,7 +157,7 @@ class _TaskStream:
     def __init__(self, outlet: _Outlet) -> None:
         self._outlet = outlet
         self._flushed: asyncio.Future[None] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[bool] | None = None
         self._is_running = False
         self._is_gone = False
 
@@ -165,20 +165,24 @@ class _TaskStream:
         if not self._is_gone:
             loop = self._outlet.connection.reactor.loop
             self._task = loop.create_task(self._run(), context=self._outlet.response.context.copy())
+            # Not by the Task itself: the next request must begin neither in it nor in its context.
+            self._task.add_done_callback(self._on_done)
 
-    async def _run(self) -> None:
+    def _on_done(self, task: asyncio.Task[bool]) -> None:
+        self._outlet.finish(is_complete=not task.cancelled() and task.result())
+
+    async def _run(self) -> bool:
+        """Return True when everything was sent."""
         self._is_running = True
-        outlet = self._outlet
-        is_complete = False
         try:
-            await self._send_pieces(outlet.response.content)
-            is_complete = True
+            await self._send_pieces(self._outlet.response.content)
+            return True
         except ClientDisconnected:
             pass
         except BaseException as error:
             if not self._is_gone or not isinstance(error, asyncio.CancelledError):
-                outlet.log_failure(error)
-        outlet.finish(is_complete=is_complete)
+                self._outlet.log_failure(error)
+        return False
 
     async def _send_pieces(self, content: Any) -> None:
         outlet, connection = self._outlet, self._outlet.connection
