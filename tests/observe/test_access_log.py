@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
+import time
 
 import pytest
 
 from penstock.observe import access_log
 from penstock.observe.access_log import AccessLog
+from penstock.observe.logs import configure
 
 
 class Sink(logging.Handler):
@@ -137,6 +140,82 @@ def test_stop_writes_what_is_queued(sink, log):
     log.stop()
 
     assert len(sink.lines) == 20
+
+
+def lines_of_both_ways(logger, stderr):
+    """The same records through the logger, and written directly."""
+    configure("info")
+    for log in (AccessLog(), AccessLog()):
+        record(log, "/a")
+        record(log, "/b%20c")
+        log.stop()
+        yield stderr()
+        logger.handlers[0].addFilter(
+            lambda _: True
+        )  # from here on a filter has a say, so the logger is asked
+
+
+def test_line_is_the_same_written_directly_and_through_the_logger(logger, stderr, monkeypatch):
+    monkeypatch.setattr(access_log.time, "time", lambda: 1_700_000_000.123)
+
+    directly, through_the_logger = lines_of_both_ways(logger, stderr)
+
+    start = '2023-11-14T22:13:20.123Z INFO penstock.access 127.0.0.1 "GET'
+    assert directly == f'{start} /a HTTP/1.1" 200 13 0.4ms\n{start} /b%20c HTTP/1.1" 200 13 0.4ms\n'
+    assert through_the_logger == directly
+
+
+def test_batches_are_written_whole_and_in_order(logger, stderr, monkeypatch):
+    monkeypatch.setattr(access_log, "_BATCH", 7)
+    configure("info")
+    log = AccessLog()
+
+    for number in range(100):
+        record(log, f"/{number}")
+    log.stop()
+
+    assert [line.split()[5] for line in stderr().splitlines()] == [f"/{number}" for number in range(100)]
+
+
+@pytest.mark.parametrize("name", ["penstock.access", "penstock", ""])
+def test_handler_added_anywhere_gets_the_records(logger, stderr, log, name):
+    configure("info")
+    handler, other = Sink(), logging.getLogger(name)
+    other.addHandler(handler)
+
+    record(log)
+    log.stop()
+    other.removeHandler(handler)
+
+    assert len(handler.lines) == 1
+    assert len(stderr().splitlines()) == (0 if name == "" else 1)
+
+
+def test_filter_on_the_logger_is_asked(logger, stderr, log):
+    configure("info")
+    logger = logging.getLogger("penstock.access")
+    logger.addFilter(is_wanted := lambda one: "/wanted" in one.getMessage())
+
+    record(log, "/unwanted")
+    record(log, "/wanted")
+    log.stop()
+    logger.removeFilter(is_wanted)
+
+    assert [line.split()[5] for line in stderr().splitlines()] == ["/wanted"]
+
+
+def test_stream_that_fails_never_ends_the_thread(logger, stderr, log, monkeypatch):
+    configure("info")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", None)
+        record(log, "/lost")
+        deadline = time.monotonic() + 10
+        while log._queue.qsize():
+            assert time.monotonic() < deadline
+    log.stop()
+
+    assert not log._thread.is_alive()
 
 
 def test_stopped_twice_is_stopped(log):

@@ -15,6 +15,8 @@ import logging
 import re
 import sys
 import time
+from contextlib import nullcontext
+from functools import lru_cache
 
 ROOT = "penstock"
 
@@ -39,6 +41,38 @@ def configure(level: str) -> None:
         logger.addHandler(handler)
 
 
+def find_line_writer(logger: logging.Logger, level: int) -> StderrHandler | None:
+    """The `StderrHandler` that alone would write the records of `logger`; None when others have a say."""
+    if logger.filters:
+        return None
+    handlers = list(logger.handlers)
+    above: logging.Logger | None = logger
+    while above is not None and above.propagate:
+        above = above.parent
+        handlers += above.handlers if above is not None else []
+    if len(handlers) != 1:
+        return None
+    only = handlers[0]
+    if type(only) is not StderrHandler or type(only.formatter) is not LineFormatter:
+        return None
+    return only if not only.filters and only.level <= level else None
+
+
+def render_time(at: float) -> str:
+    """The time of a line, RFC 3339 in UTC with milliseconds.
+
+    >>> render_time(1_700_000_000.5)
+    '2023-11-14T22:13:20.500Z'
+    """
+    second, millisecond = divmod(int(at * 1000), 1000)
+    return f"{_render_second(second)}.{millisecond:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _render_second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))  # digits only: no locale
+
+
 def _has_other_handlers(logger: logging.Logger) -> bool:
     return bool(logger.handlers or logging.getLogger().handlers)
 
@@ -47,9 +81,8 @@ class LineFormatter(logging.Formatter):
     """RFC 3339 time in UTC with milliseconds, level, logger, message; a traceback follows, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))  # digits only: no locale
         message = _CONTROL.sub(_escape, _message_of(record)).replace("\n", "\\n")
-        line = f"{at}.{int(record.msecs):03d}Z {record.levelname} {record.name} {message}"
+        line = f"{render_time(record.created)} {record.levelname} {record.name} {message}"
         details = [self.formatException(record.exc_info)] if record.exc_info else []
         if record.stack_info:
             details.append(self.formatStack(record.stack_info))
@@ -65,16 +98,28 @@ class StderrHandler(logging.Handler):
         if logging.getLogger().handlers:  # configured after we were; the record reaches them by itself
             return
         try:
-            stream = sys.stderr
-            if stream is None:  # python -i, pythonw, a daemon
-                return
-            encoding = getattr(stream, "encoding", None) or "utf-8"
-            line = (self.format(record) + "\n").encode(encoding, "backslashreplace").decode(encoding)
-            stream.write(line)  # one write, so that lines of several processes do not mix
-            stream.flush()
+            self._write(self.format(record) + "\n")
         except Exception:
             # The border to the sink. There is nowhere left to say it: `handleError` writes to stderr, too.
             return
+
+    def write(self, lines: str) -> None:
+        """Write lines that are formatted already; never raises."""
+        with self.lock or nullcontext():
+            try:
+                self._write(lines)
+            except Exception:  # as above
+                return
+
+    def _write(self, lines: str) -> None:
+        stream = sys.stderr
+        if stream is None:  # a daemon
+            return
+        if not lines.isascii():
+            encoding = getattr(stream, "encoding", None) or "utf-8"
+            lines = lines.encode(encoding, "backslashreplace").decode(encoding)
+        stream.write(lines)  # one write, so that lines of several processes do not mix
+        stream.flush()
 
 
 def _message_of(record: logging.LogRecord) -> str:
