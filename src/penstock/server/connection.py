@@ -345,13 +345,12 @@ class Connection(Intake):
         try:
             return self.reactor.serialiser.render(request, response, persistent)
         except Exception as error:
+            trace_id = request.trace_id if request is not None else None
+            is_known = isinstance(error, LocalProtocolError)
             _log.error(
-                "%s: the response cannot be sent: %s",
-                request,
-                error,
-                exc_info=not isinstance(error, LocalProtocolError),
+                "%s: the response cannot be sent, trace id %s: %s", request, trace_id, error, exc_info=not is_known
             )
-            return self.reactor.serialiser.render(request, problem(500), persistent)
+            return self.reactor.serialiser.render(request, problem(500, trace_id=trace_id), persistent)
 
     def _finish(self) -> None:
         """The reply to the current request is complete; its octets may still be under way."""
