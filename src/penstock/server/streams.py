@@ -49,9 +49,12 @@ def start_stream(connection: Connection, request: Request, response: Response) -
         outlet = _Outlet(connection, request, response)
     except Exception as error:
         is_known = isinstance(error, LocalProtocolError)
-        _log.error("%s: the response cannot be sent: %s", request, error, exc_info=not is_known)
+        trace_id = request.trace_id
+        _log.error(
+            "%s: the response cannot be sent, trace id %s: %s", request, trace_id, error, exc_info=not is_known
+        )
         abandon(connection, response)
-        connection.reply(request, problem(500))
+        connection.reply(request, problem(500, trace_id=trace_id))
         return
     if connection.body is not None:
         connection.body.is_started = True  # with the final head under way, 100 Continue comes too late
