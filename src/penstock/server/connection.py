@@ -348,7 +348,11 @@ class Connection(Intake):
             trace_id = request.trace_id if request is not None else None
             is_known = isinstance(error, LocalProtocolError)
             _log.error(
-                "%s: the response cannot be sent, trace id %s: %s", request, trace_id, error, exc_info=not is_known
+                "%s: the response cannot be sent, trace id %s: %s",
+                request,
+                trace_id,
+                error,
+                exc_info=not is_known,
             )
             return self.reactor.serialiser.render(request, problem(500, trace_id=trace_id), persistent)
 

@@ -51,7 +51,11 @@ def start_stream(connection: Connection, request: Request, response: Response) -
         is_known = isinstance(error, LocalProtocolError)
         trace_id = request.trace_id
         _log.error(
-            "%s: the response cannot be sent, trace id %s: %s", request, trace_id, error, exc_info=not is_known
+            "%s: the response cannot be sent, trace id %s: %s",
+            request,
+            trace_id,
+            error,
+            exc_info=not is_known,
         )
         abandon(connection, response)
         connection.reply(request, problem(500, trace_id=trace_id))

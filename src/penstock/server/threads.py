@@ -30,25 +30,32 @@ class ThreadPool:
         self._limit = queue_limit
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._threads: list[_Worker] = []
+        self._put = 0  # jobs so far; all are put by one thread, that of the loop
 
     def submit(self, function: Callable[..., Any], *args: Any) -> bool:
         """Have a thread call `function(*args)` in a copy of the caller's context. False when too many jobs
         wait already.
         """
-        queue = self._queue
-        waiting = queue.qsize()
-        if len(self._threads) < self._size and waiting >= self._count_idle():
-            self._start_thread()
-        elif waiting >= self._limit and not self._count_idle():
+        # PERF: a full pool, the common state under load, asks no thread unless the queue is full as well.
+        if len(self._threads) < self._size:
+            if self._count_unfinished() >= len(self._threads):
+                self._start_thread()
+        elif self._queue.qsize() >= self._limit and self._count_unfinished() >= self._size + self._limit:
             return False
-        queue.put((copy_context(), function, args))
+        self._put += 1
+        self._queue.put((copy_context(), function, args))
         return True
 
     def continue_in(self, context: Context, function: Callable[..., Any], *args: Any) -> None:
         """Have a thread call `function(*args)` in `context`: work already begun, so it is not refused."""
-        if len(self._threads) < self._size and self._queue.qsize() >= self._count_idle():
+        if len(self._threads) < self._size and self._count_unfinished() >= len(self._threads):
             self._start_thread()
+        self._put += 1
         self._queue.put((context, function, args))
+
+    def _count_unfinished(self) -> int:
+        """Jobs that wait or run. Not by `is_active`: who has just taken a job has not said so yet."""
+        return self._put - sum([worker.finished for worker in self._threads])
 
     def _count_idle(self) -> int:
         return sum(not worker.is_active for worker in self._threads)
@@ -83,11 +90,13 @@ class ThreadPool:
 
 
 class _Worker(threading.Thread):
-    """One thread. `is_active` is its own to write."""
+    """One thread. `is_active` and `finished` are its own to write."""
 
     def __init__(self, queue: SimpleQueue[Job | None], number: int) -> None:
         super().__init__(name=f"penstock-{number}", daemon=True)
         self._take = queue.get
+        self.finished = 0
+        """Jobs so far."""
         self.is_active = False
 
     def run(self) -> None:
@@ -105,4 +114,5 @@ class _Worker(threading.Thread):
                 # goes on.
                 _log.exception("a job failed in the thread pool")
             self.is_active = False
+            self.finished += 1
             del job, context, function, args
