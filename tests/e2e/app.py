@@ -111,3 +111,24 @@ def slow_thread(seconds: float) -> TextResponse:
 @app.get("/fails")
 async def fails() -> str:
     raise RuntimeError("on purpose")
+
+
+@app.get("/splits")
+async def splits() -> Response:
+    return Response(b"content", headers={"X-Split": "a\r\nSet-Cookie: b"})
+
+
+@app.get("/splits-thread")
+def splits_thread() -> Response:
+    return Response(b"content", headers={"X-Split": "a\r\nSet-Cookie: b"})
+
+
+@app.get("/splits-stream")
+async def splits_stream() -> Response:
+    return StreamResponse(iter([b"content"]), headers={"X-Split": "a\r\nSet-Cookie: b"})
+
+
+@app.get("/fails-midway")
+async def fails_midway() -> AsyncIterator[str]:
+    yield "begun"
+    raise RuntimeError("on purpose")

@@ -17,16 +17,31 @@ ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 30
 
 
+def environment():
+    """The variables of this process without settings of Penstock, and the source tree on the path."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    return kept | {"PYTHONPATH": path, "NO_COLOR": "1"}
+
+
+def receive(client):
+    """Everything up to the end of a connection."""
+    client.settimeout(WAIT_S)
+    with client:
+        received = b""
+        while piece := client.recv(65_536):
+            received += piece
+    return received
+
+
 class Serving:
     """A running server: `url`, `port`, and `log`, what it wrote to stderr so far."""
 
     def __init__(self, application, *flags, cwd=ROOT, **variables):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
-        path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
         self.process = subprocess.Popen(
             [sys.executable, "-bb", "-m", "penstock", "run", application, "--port", "0", *flags],
             cwd=cwd,
-            env=kept | {"PYTHONPATH": path, "PYTHONWARNINGS": "error", "NO_COLOR": "1"} | variables,
+            env=environment() | {"PYTHONWARNINGS": "error"} | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -64,6 +79,13 @@ class Serving:
     def connect(self):
         """A plain connection to it."""
         return socket.create_connection(("127.0.0.1", self.port), WAIT_S)
+
+    def ask(self, path, *fields):
+        """A connection on which a request has been sent."""
+        client = self.connect()
+        head = "\r\n".join([f"GET {path} HTTP/1.1", "Host: t", *fields])
+        client.sendall(f"{head}\r\n\r\n".encode())
+        return client
 
     def terminate(self):
         """Stop it in order; its exit code. What it wrote is in `log`."""
