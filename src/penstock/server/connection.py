@@ -471,12 +471,13 @@ class Connection(Intake):
         if self.phase == IDLE:
             self.close()
 
-    def abort(self) -> None:
-        """The drain deadline has passed: cancel what runs and close."""
+    def abort(self) -> asyncio.Task[Any] | None:
+        """The drain deadline has passed: close; return the Task that is to be cancelled."""
         task, self.task = self.task, None
+        if self.stream is not None:
+            task = self.stream.task
         self.close()
-        if task is not None:
-            task.cancel()
+        return task
 
     def on_doomed(self) -> None:
         if self.body is not None:

@@ -158,17 +158,17 @@ class Reactor:
         if not self.connections:
             on_empty()
 
-    def close(self) -> None:
-        """Cut off whatever is left and let go of the loop."""
+    def close(self) -> set[asyncio.Task[Any]]:
+        """Cut off whatever is left and let go of the loop; return the Tasks that are to be cancelled."""
         for listener in self._listeners:
             listener.stop()
         self._listeners.clear()
         self._on_empty = None
-        for connection in list(self.connections):
-            connection.abort()
+        aborted = {connection.abort() for connection in list(self.connections)}
         if self._sweeper is not None:
             self._sweeper.cancel()
         self.poller.close()
+        return {task for task in aborted if task is not None and not task.done()}
 
     def drop_listener(self, listener: Listener) -> None:
         """A listener closes; its descriptor is still open."""

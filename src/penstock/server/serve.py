@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("penstock.server")
 
+# Tasks get this long to clean up once they are cancelled; after a second signal everything does.
+_TASKS_STOP_S = 2.0
+_FORCED_STOP_S = 0.1
 # Threads get this long to end once nothing waits for them any more; they are daemons.
 _THREADS_STOP_S = 1.0
 
@@ -119,11 +122,42 @@ class Server:
         """Serve until told to stop; return the exit status: 0, or 130 when a second signal cut it short."""
         self._sock = self._sock or open_listener(self.config.host, self.config.port, self.config.backlog)
         try:
-            with asyncio.Runner() as runner:
-                runner.run(self._main())
+            self._run_loop(asyncio.new_event_loop())
         finally:
             self._sock.close()
         return 130 if self._is_forced else 0
+
+    def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Not asyncio.Runner: it waits without end for Tasks that do not heed their cancel.
+        asyncio.set_event_loop(loop)
+        try:
+            main = loop.create_task(self._main())
+            while not main.done():
+                try:
+                    loop.run_until_complete(main)
+                except (SystemExit, KeyboardInterrupt) as error:
+                    if main.done() or self._reactor is None:
+                        raise
+                    # asyncio lets these two out of any Task or callback.
+                    _log.error("%r reached the loop and is ignored: only a signal stops the server", error)
+        finally:
+            try:
+                loop.run_until_complete(self._end_tasks(asyncio.all_tasks(loop)))
+                loop.run_until_complete(loop.shutdown_asyncgens())
+                if not self._is_forced:
+                    loop.run_until_complete(loop.shutdown_default_executor())
+            finally:
+                asyncio.set_event_loop(None)
+                loop.close()
+
+    async def _end_tasks(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """Cancel these and give them a moment to clean up."""
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _, stuck = await asyncio.wait(tasks, timeout=_FORCED_STOP_S if self._is_forced else _TASKS_STOP_S)
+            if stuck:
+                _log.warning("%d tasks do not end although they are cancelled", len(stuck))
 
     def stop(self) -> None:
         """Begin to stop, as a signal would; twice: at once. Thread of the loop."""
@@ -158,9 +192,12 @@ class Server:
             try:
                 await self._serve_until_stopped()
             finally:
-                self._reactor.close()
+                await self._end_tasks(self._reactor.close())
                 await self._stop_application()
         finally:
+            if self._handles_signals:  # from here on a further signal ends the process by itself
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    loop.remove_signal_handler(number)
             self._processes.stop()
             self._threads.stop(0.0 if self._is_forced else _THREADS_STOP_S)
             if access_log is not None:
@@ -217,14 +254,17 @@ class Server:
             _log.warning("%d connections were cut off", len(self._reactor.connections))
 
     async def _stop_application(self) -> None:
-        timeout_s = 0.1 if self._is_forced else self.config.lifespan_timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._handler.shutdown()
-        except TimeoutError:
-            _log.error("the application did not stop within %g s", timeout_s)
-        except Exception:
-            _log.exception("the application failed to stop")
+        stop = asyncio.ensure_future(self._handler.shutdown())
+        timeout_s = self.config.lifespan_timeout_s
+        await asyncio.wait([stop, self._forced], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if self._is_forced:
+            await asyncio.wait([stop], timeout=_FORCED_STOP_S)
+        if not stop.done():
+            stop.cancel()
+            if not self._is_forced:
+                _log.error("the application did not stop within %g s", timeout_s)
+        elif not stop.cancelled() and stop.exception() is not None:
+            _log.error("the application failed to stop", exc_info=stop.exception())
 
 
 def _access_logger(log: AccessLog) -> Callable[[Connection, Request, Response, int, float], None]:

@@ -34,6 +34,9 @@ _TURN_PIECES = 16
 class Stream(Protocol):
     """What a connection tells the streaming response under way."""
 
+    task: asyncio.Task[bool] | None
+    """That drives it; None: threads do."""
+
     def on_flushed(self) -> None:
         """The client has taken everything so far."""
 
@@ -164,16 +167,16 @@ class _TaskStream:
     def __init__(self, outlet: _Outlet) -> None:
         self._outlet = outlet
         self._flushed: asyncio.Future[None] | None = None
-        self._task: asyncio.Task[bool] | None = None
+        self.task: asyncio.Task[bool] | None = None
         self._is_running = False
         self._is_gone = False
 
     def start(self) -> None:
         if not self._is_gone:
             loop = self._outlet.connection.reactor.loop
-            self._task = loop.create_task(self._run(), context=self._outlet.response.context.copy())
+            self.task = loop.create_task(self._run(), context=self._outlet.response.context.copy())
             # Not by the Task itself: the next request must begin neither in it nor in its context.
-            self._task.add_done_callback(self._on_done)
+            self.task.add_done_callback(self._on_done)
 
     def _on_done(self, task: asyncio.Task[bool]) -> None:
         self._outlet.finish(is_complete=not task.cancelled() and task.result())
@@ -225,17 +228,19 @@ class _TaskStream:
             return
         self._is_gone = True
         if not self._is_running:
-            if self._task is not None:
-                self._task.cancel()
+            if self.task is not None:
+                self.task.cancel()
             abandon(self._outlet.connection, self._outlet.response)
             self._outlet.connection.close()
-        elif self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()  # once: the second would hit the iterator while it cleans up
+        elif self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()  # once: the second would hit the iterator while it cleans up
         # else it was its own write that failed, and it looks at the connection next
 
 
 class _ThreadStream:
     """Drives a plain iterator in pool threads, one piece after the other."""
+
+    task: asyncio.Task[bool] | None = None
 
     def __init__(self, outlet: _Outlet) -> None:
         self._outlet = outlet
