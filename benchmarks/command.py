@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 NAMES = ("head", "serialise", "routing", "plan", "request_path", "import_time", "memory", "servers")
 """Each a module with `measure(options) -> Report`."""
+
+
+def _leave(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def main(names: Sequence[str] = ()) -> int:
@@ -39,6 +44,7 @@ def main(names: Sequence[str] = ()) -> int:
         "--peers", type=Path, metavar="DIR", help="virtual environment in which peers are installed"
     )
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, _leave)  # so that servers under test are ended
     options = Options(given.quick, given.peers)
     reports: dict[str, Report] = {}
     for name in names or given.names or NAMES:

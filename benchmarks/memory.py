@@ -34,7 +34,9 @@ _SECONDS = 2
 _SPARE = 500  # descriptors for everything that is no idle connection
 _SETTLE_S = 0.5
 _TOGETHER = 50  # opened at once: some servers let a reply wait for the delayed acknowledgement of its head
-NAMES = ("penstock", "uvicorn", "granian-wsgi", "nginx")
+NAMES = ("penstock", "uvicorn", "granian-rsgi", "nginx")
+# granian holds 1,024 connections unless told otherwise.
+_GRANIAN = {"GRANIAN_BACKLOG": "10000", "GRANIAN_BACKPRESSURE": "10000"}
 _REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
@@ -115,7 +117,7 @@ def _start_and_run(name: str, idle: int, options: Options) -> Round:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         command = make_command(candidates(options.peers)[name], port, folder)
-        with serving(command, port, make_environment(), folder / "log") as subject:
+        with serving(command, port, make_environment() | _GRANIAN, folder / "log") as subject:
             return run_once(subject, idle, 1 if options.is_quick else _SECONDS)
 
 

@@ -66,6 +66,7 @@ def candidates(peers: Path | None) -> dict[str, Candidate]:
         "nginx": Candidate(("nginx", "-c", "{folder}/nginx.conf"), hello, ("$nginx",)),
         "fastwsgi": Candidate((python, "-c", fastwsgi), hello, ("fastwsgi",)),
         "granian-wsgi": Candidate((*granian, "wsgi", "raw_wsgi:app"), hello, ("granian",)),
+        "granian-rsgi": Candidate((*granian, "rsgi", "raw_rsgi:app"), hello, ("granian",)),
         "uvicorn": Candidate((*uvicorn, "raw_asgi:app"), hello, fast),
         "fastapi": Candidate((*uvicorn, "fastapi_app:app"), both, (*fast, "fastapi")),
         "litestar": Candidate((*uvicorn, "litestar_app:app"), both, (*fast, "litestar")),
