@@ -64,8 +64,8 @@ def test_a_handler_that_raises_is_a_500_with_a_trace_id_and_the_connection_stays
         check_500(client)
 
         assert client.ask("/ok").status == 200
-        assert len(server.log.tracebacks()) == 2
-        assert all("trace id" in text for text in server.log.tracebacks())
+        # From 3.12 on asyncio adds a word of its own about a Task that began with SystemExit.
+        assert sum("trace id" in text for text in server.log.tracebacks()) == 2
 
 
 @pytest.mark.parametrize("error", ERRORS)

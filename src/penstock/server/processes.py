@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
+import os
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,8 +22,18 @@ _log = logging.getLogger("penstock.server")
 
 
 def _begin() -> None:
-    """Leave stopping to the server: a Ctrl-C goes to the whole process group."""
+    """Leave stopping to the server, since a Ctrl-C goes to the whole process group; and never outlive it,
+    however it ended: a pool process that waits for work does not notice a server that was killed.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="penstock-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101 - this runs in a process of the pool
+    parent.join()
+    os._exit(1)
 
 
 class ProcessPool:
@@ -51,7 +64,6 @@ class ProcessPool:
             raise
 
     def _start(self) -> ProcessPoolExecutor:
-        import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
 
         self._executor = ProcessPoolExecutor(

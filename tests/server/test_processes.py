@@ -1,0 +1,122 @@
+"""run="process": results, failures, processes that die."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from penstock import App
+from penstock.errors import ApplicationError
+from penstock.server.processes import ProcessPool
+from tests.server.harness import Client, wait_until
+from tests.wire.server import Server, run_server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with run_server("tests.server.mixed_app:app", "--processes", "2", "--no-access-log") as running:
+        yield running
+
+
+def ask(server: Server, target: str) -> Any:
+    with Client(server.port) as client:
+        return client.ask(target)
+
+
+def test_the_result_comes_back(server: Server):
+    assert ask(server, "/square/12").content == b"144"
+
+
+def test_it_runs_in_another_process(server: Server):
+    assert int(ask(server, "/pid").content) not in (os.getpid(), server.process.pid)
+
+
+def test_two_run_at_the_same_time(server: Server):
+    with Client(server.port) as first, Client(server.port) as second:
+        for client in (first, second):
+            client.send(b"GET /sleep_in_process HTTP/1.1\r\nHost: a\r\n\r\n")
+
+        pids = {client.take().content for client in (first, second)}  # type: ignore[union-attr]
+
+        assert len(pids) == 2
+
+
+def test_an_exception_is_a_500_and_the_pool_goes_on(server: Server):
+    reply = ask(server, "/fail_in_process")
+
+    assert reply.status == 500
+    assert json.loads(reply.content)["trace_id"]
+    assert ask(server, "/square/3").content == b"9"
+
+
+def test_a_process_that_dies_is_a_500_and_the_pool_is_replaced(server: Server):
+    for number in range(3):
+        with Client(server.port) as client:
+            reply = client.ask("/die_in_process")
+
+            assert reply.status == 500
+            assert not reply.closes
+            assert client.ask(f"/square/{number}").content == str(number * number).encode()
+    wait_until(lambda: any("a process of the pool died" in line for line in server.log), "it is logged")
+
+
+def test_calls_under_way_when_a_process_dies_are_answered(server: Server):
+    clients = [Client(server.port) for _ in range(4)]
+    for client, target in zip(
+        clients, ["/sleep_in_process", "/die_in_process", "/sleep_in_process", "/square/2"], strict=True
+    ):
+        client.send(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+
+    statuses = [client.take().status for client in clients]  # type: ignore[union-attr]
+
+    assert statuses[1] == 500
+    assert set(statuses) <= {200, 500}
+    for client in clients:
+        client.close()
+    assert ask(server, "/square/5").content == b"25"
+
+
+def make_lambda(app: App) -> None:
+    app.get("/", run="process")(lambda: 1)
+
+
+def make_inner(app: App) -> None:
+    @app.get("/", run="process")
+    def inner() -> int:
+        return 1
+
+
+@pytest.mark.parametrize("make", [make_lambda, make_inner])
+def test_what_another_process_cannot_find_is_refused_at_start_up(make: Any):
+    app = App()
+
+    def start() -> None:
+        make(app)
+        asyncio.run(app.startup(None))  # type: ignore[arg-type]
+
+    with pytest.raises(ApplicationError, match="run='process'"):
+        start()
+
+
+def test_stop_ends_the_processes():
+    async def main() -> int:
+        pool = ProcessPool(1)
+        pid: int = await pool.run(os.getpid)
+        pool.stop()
+        return pid
+
+    pid = asyncio.run(main())
+
+    def is_gone() -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    wait_until(is_gone, "the process ends")
