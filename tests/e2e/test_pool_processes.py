@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 import urllib.request
@@ -21,7 +20,7 @@ def is_running(pid: int) -> bool:
     return state != "Z"  # ended, and only not yet reaped
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="reads /proc")
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_process_of_the_pool_outlives_the_server(number: int):
     server = Serving("examples.processes:app")
@@ -35,9 +34,9 @@ def test_no_process_of_the_pool_outlives_the_server(number: int):
     assert children
 
     server.process.send_signal(number)
-    server.process.wait(WAIT_S)
 
     end = time.monotonic() + WAIT_S
     while any(map(is_running, children)):
         assert time.monotonic() < end, f"left behind: {[pid for pid in children if is_running(pid)]}"
         time.sleep(0.01)
+    server.wait()
