@@ -148,3 +148,26 @@ def test_malformed_request_is_one_line(server):
     assert len(lines) == 1
     assert re.search(r"Z INFO penstock\.server 127\.0\.0\.1:\d+: refused, 400: ", lines[0])
     assert lines[0].isprintable()
+
+
+def test_log_that_nobody_reads_holds_up_nobody():
+    """The pipe is full after 64 KiB; from then on lines are lost, and only lines."""
+    command = [sys.executable, "-m", "penstock", "run", APPLICATION, "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True) as child:
+        try:
+            banner = ""
+            while "  bounds " not in banner:
+                banner += child.stderr.readline()
+            port = int(re.search(r"http://127\.0\.0\.1:(\d+)", banner)[1])
+            with socket.create_connection(("127.0.0.1", port), WAIT_S) as client:
+                for _ in range(200):
+                    client.sendall(b"GET /fails HTTP/1.1\r\nHost: t\r\n\r\n" * 10)
+                client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                received = receive(client)
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(WAIT_S) == 0
+        finally:
+            child.kill()
+
+    assert received.count(b"HTTP/1.1 500 ") == 2000
+    assert received.endswith(b"Hello, World!")

@@ -8,11 +8,14 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from penstock.observe.logs import LineFormatter, StderrHandler, configure
+from penstock.observe.logs import LineFormatter, StderrHandler, _slices, _wait_writable, configure
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -205,3 +208,98 @@ def test_handler_is_one_that_logging_knows(logger):
     configure("info")
 
     assert [type(handler) for handler in logger.handlers] == [StderrHandler]
+
+
+@contextmanager
+def stderr_as_pipe():
+    """stderr is a pipe inside; the end to read from. (A fixture cannot do it: pytest sets stderr for the test.)"""
+    reader, writer = os.pipe()
+    before = sys.stderr
+    with (
+        os.fdopen(reader, "rb", buffering=0) as readable,
+        os.fdopen(writer, "w", encoding="utf-8") as writable,
+    ):
+        sys.stderr = writable
+        try:
+            yield readable
+        finally:
+            sys.stderr = before
+
+
+def drain(reader):
+    """What can be read now."""
+    os.set_blocking(reader.fileno(), False)
+    received = b""
+    while piece := reader.read(65_536):  # None when there is nothing
+        received += piece
+    return received.decode()
+
+
+def test_pipe_that_nobody_reads_holds_up_nobody_and_the_loss_is_told(logger):
+    configure("info")
+
+    with stderr_as_pipe() as pipe:
+        for number in range(5000):
+            logger.info("line %d", number)
+        kept = drain(pipe).splitlines()
+        logger.info("after")
+        told = drain(pipe).splitlines()
+
+    assert 100 < len(kept) < 5000
+    assert [line.split()[-1] for line in kept] == [str(number) for number in range(len(kept))]
+    assert told[0].endswith(f"WARNING penstock stderr was full: {5000 - len(kept)} lines lost")
+    assert told[1].endswith("INFO penstock after")
+
+
+def test_long_record_is_whole_where_the_pipe_has_room(logger):
+    configure("info")
+    text = f"{'x' * 20_000}{'ü' * 5_000}"
+
+    with stderr_as_pipe() as pipe:
+        logger.info(text)
+        received = drain(pipe)
+
+    assert received.endswith(f" {text}\n")
+
+
+def test_thread_that_may_wait_loses_nothing(logger):
+    configure("info")
+    lines = "".join(f"line {number}\n" for number in range(50_000))
+    received = b""
+
+    with stderr_as_pipe() as pipe:
+        thread = threading.Thread(target=logger.handlers[0].write, args=(lines,), daemon=True)
+        thread.start()
+        while len(received) < len(lines):
+            received += pipe.read(65_536)
+        thread.join(10)
+
+    assert received.decode() == lines
+
+
+def test_thread_that_waits_does_not_hold_up_others(logger):
+    configure("info")
+
+    with stderr_as_pipe() as pipe:
+        thread = threading.Thread(target=logger.handlers[0].write, args=("waiting\n" * 50_000,), daemon=True)
+        thread.start()
+        while _wait_writable(0):  # until it has filled the pipe
+            pass
+        start = time.monotonic()
+        logger.info("lost, and at once")
+        duration = time.monotonic() - start
+        while thread.is_alive():
+            drain(pipe)
+
+    assert duration < 0.5
+
+
+@pytest.mark.parametrize(
+    "text", ["a\n", "a\nb\n", "x" * 10_000, "line\n" * 5_000, "é\n" * 3_000, "y" * 4096 + "\n"]
+)
+def test_slices_are_the_text_and_never_too_large(text):
+    parts = list(_slices(text))
+
+    assert "".join(parts) == text
+    assert all(len(part.encode()) <= 4096 for part in parts)
+    assert all(part.endswith("\n") for part in parts if "\n" in part)

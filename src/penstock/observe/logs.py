@@ -3,9 +3,9 @@
     2026-01-31T12:00:00.123Z INFO penstock.access 127.0.0.1 "GET / HTTP/1.1" 200 13 0.2ms
 
 One record is one line, whatever a client or an exception put into it: control characters become escapes,
-and the lines of a traceback are indented, so none can pass for a record. A sink that fails (closed stderr, a
-broken pipe) costs lines, never the caller. Logging the user configured wins: with a handler on the root
-logger or on "penstock", ours keeps silent.
+and the lines of a traceback are indented, so none can pass for a record. A sink that fails or that nobody
+reads (closed stderr, a broken pipe, a full one) costs lines, never the caller. Logging the user configured
+wins: with a handler on the root logger or on "penstock", ours keeps silent.
 Absent on purpose: files, rotation, colours, JSON; the standard library's `logging` is where those are set up.
 """
 
@@ -13,10 +13,15 @@ from __future__ import annotations
 
 import logging
 import re
+import select
 import sys
 import time
 from contextlib import nullcontext
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = "penstock"
 
@@ -24,6 +29,9 @@ ROOT = "penstock"
 # and the separators that split lines elsewhere.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTINUATION = "\n    "
+# PIPE_BUF of Linux: a pipe that is writable takes as much without blocking, and in one piece.
+_SLICE = 4096
+_PATIENCE_MS = 1000
 
 
 def configure(level: str) -> None:
@@ -90,36 +98,84 @@ class LineFormatter(logging.Formatter):
 
 
 class StderrHandler(logging.Handler):
-    """Writes to whatever `sys.stderr` is at that moment; silent when that fails, and once the root logger has
-    handlers.
+    """Writes to whatever `sys.stderr` is at that moment, and never waits for it in the caller's thread.
+
+    Silent once the root logger has handlers. Lines that a full pipe does not take are lost, counted, and told
+    with the next line that gets through.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         if logging.getLogger().handlers:  # configured after we were; the record reaches them by itself
             return
         try:
-            self._write(self.format(record) + "\n")
+            text = self.format(record) + "\n"
+            if self._lost:
+                now = render_time(time.time())
+                text = f"{now} WARNING {ROOT} stderr was full: {self._lost} lines lost\n{text}"
+            is_written = all(_write_now(part) for part in _slices(text))
+            self._lost = 0 if is_written else self._lost + 1
         except Exception:
             # The border to the sink. There is nowhere left to say it: `handleError` writes to stderr, too.
             return
 
     def write(self, lines: str) -> None:
-        """Write lines that are formatted already; never raises."""
-        with self.lock or nullcontext():
-            try:
-                self._write(lines)
-            except Exception:  # as above
-                return
+        """Write lines that are formatted already, however long that takes; never raises. For a thread that
+        may wait: it does so without the lock, so that nobody else has to.
+        """
+        for part in _slices(lines):
+            is_written = False
+            while not is_written:
+                try:
+                    _wait_writable(_PATIENCE_MS)
+                    with self.lock or nullcontext():
+                        is_written = _write_now(part)
+                except Exception:  # as above
+                    return
 
-    def _write(self, lines: str) -> None:
-        stream = sys.stderr
-        if stream is None:  # a daemon
-            return
-        if not lines.isascii():
-            encoding = getattr(stream, "encoding", None) or "utf-8"
-            lines = lines.encode(encoding, "backslashreplace").decode(encoding)
-        stream.write(lines)  # one write, so that lines of several processes do not mix
-        stream.flush()
+
+def _slices(text: str) -> Iterator[str]:
+    """Whole lines, as far as possible, of at most `_SLICE` octets each."""
+    size = _SLICE if text.isascii() else _SLICE // 4
+    start = 0
+    while start < len(text):
+        end = start + size
+        if end < len(text):
+            end = (text.rfind("\n", start, end) + 1) or end
+        yield text[start:end]
+        start = end
+
+
+def _wait_writable(timeout_ms: int) -> bool:
+    """Wait until stderr takes a slice without blocking; False when it did not in time."""
+    try:
+        poller = select.poll()
+        poller.register(sys.stderr.fileno(), select.POLLOUT)
+    except (
+        AttributeError,
+        OSError,
+        ValueError,
+    ):  # no poll on this system, or no descriptor behind the stream
+        return True
+    return bool(poller.poll(timeout_ms))
+
+
+def _write_now(part: str) -> bool:
+    """Write a slice; False when that would block. Raises what the stream raises."""
+    stream = sys.stderr
+    if stream is None:  # a daemon
+        return True
+    if not _wait_writable(0):
+        return False
+    if not part.isascii():
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        part = part.encode(encoding, "backslashreplace").decode(encoding)
+    stream.write(part)
+    stream.flush()
+    return True
 
 
 def _message_of(record: logging.LogRecord) -> str:
