@@ -73,7 +73,7 @@ def run_once(subject: Subject, idle: int, seconds: int) -> Round:
     """Measure a fresh server."""
     run_round(subject, HELLO, 1, 0)  # warm-up: what is loaded and allocated once
     before = subject.usage().resident_bytes
-    socks = []
+    socks: list[socket.socket] = []
     try:
         while len(socks) < idle:
             socks += open_idle(subject.port, min(_TOGETHER, idle - len(socks)))

@@ -26,12 +26,12 @@ _BATCH = 1_000
 _SIZES = (1, 100, 1_000)
 
 # case -> target of a route in the middle of the table; the template it takes; the values of its parameters
-_ASKED: dict[str, tuple[str, str | None, dict[str, object] | None]] = {
-    "literal": ("/about{n}", "/about{n}", None),
+_ASKED: dict[str, tuple[str, str | None, dict[str, object]]] = {
+    "literal": ("/about{n}", "/about{n}", {}),
     "parameter": ("/users{n}/42", "/users{n}/{{user_id:int}}", {"user_id": 42}),
     "deep": ("/a{n}/b/c/7/d/e/f/8", "/a{n}/b/c/{{one}}/d/e/f/{{two}}", {"one": "7", "two": "8"}),
     "backtracking": ("/items{n}/special/details", "/items{n}/{{name}}/details", {"name": "special"}),
-    "miss": ("/users{n}/42/nothing/here", None, None),
+    "miss": ("/users{n}/42/nothing/here", None, {}),
 }
 
 
@@ -89,7 +89,7 @@ def measure(options: Options) -> Report:
         for name, (target, template, values) in _ASKED.items():
             middle = size // 2
             request = Request.build(target=target.format(n=middle))
-            found = resolve(request).route, request.path_params
+            found = resolve(request).route, dict(request.path_params or {})
             right = (template and template.format(n=middle)), values
             if found != right:
                 raise SystemExit(f"{name} of {size}: found {found}, right is {right}")

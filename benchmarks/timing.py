@@ -67,6 +67,12 @@ def summarise(case: str, subject: str, samples: Iterable[float], unit: str) -> F
     return Figure(case, subject, median(samples), min(samples), max(samples), unit)
 
 
+def take_off(figure: Figure, other: Figure) -> Figure:
+    """Return a figure less the median of another, of what was timed with it but is not part of it."""
+    off = other.median
+    return figure._replace(median=figure.median - off, low=figure.low - off, high=figure.high - off)
+
+
 def _calls_in(run: Callable[[], object], sample_s: float) -> int:
     """Warm up, and return how many calls fill a sample."""
     calls = 1

@@ -21,18 +21,20 @@ def test_every_subject_at_hand_reads_the_same(octets):
 
 def test_a_wrong_reading_stops_the_benchmark():
     with pytest.raises(SystemExit, match="liar reads"):
-        head.check({"liar": lambda heads: (b"GET", b"/", [])}, make_head(40))
+        head.check({"liar": lambda _: (b"GET", b"/", [])}, make_head(40))
 
 
 @pytest.mark.parametrize("case", ["new target", "new fields"])
 def test_what_is_called_new_is_never_found_among_what_the_reader_keeps(case):
-    heads = head.make_heads(40)[case]
+    heads = list(map(bytes, head.make_heads(40)[case]))
+    grammar_for.cache_clear()  # what other tests left
     grammar = grammar_for(Limits(), STANDARD_METHODS)
     read = RequestReader().next_request
-    for octets in heads:
+    found = 0
+    for octets in heads * 2:
+        found += octets in grammar.heads
+        found += case == "new fields" and octets.split(b" ", 2)[2] in grammar.rests
         read(octets)
-    table = grammar.targets if case == "new target" else grammar.rests
-    kept = [octets.split(b" ", 2)[1 if case == "new target" else 2] for octets in heads]
 
     assert len(set(heads)) == len(heads) == head.DISTINCT
-    assert not any(one in table for one in kept[: len(kept) // 4])
+    assert found == 0
