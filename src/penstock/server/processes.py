@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import signal
 import threading
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.process import BaseProcess
 
 _log = logging.getLogger("penstock.server")
 
@@ -30,6 +30,8 @@ def _begin() -> None:
 
 
 def _end_with_parent() -> None:
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - this runs in a process of the pool
     parent.join()
@@ -42,6 +44,7 @@ class ProcessPool:
     def __init__(self, size: int) -> None:
         self._size = size
         self._executor: ProcessPoolExecutor | None = None
+        self._ended: list[BaseProcess] = []  # of pools that were replaced
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Return `function(*args)` as computed in another process; its exception is raised here.
@@ -59,11 +62,11 @@ class ProcessPool:
                 _log.error(
                     "a process of the pool died while running %s; the pool is replaced", function.__qualname__
                 )
-                self._executor = None
-                executor.shutdown(wait=False)
+                self._end()
             raise
 
     def _start(self) -> ProcessPoolExecutor:
+        import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
 
         self._executor = ProcessPoolExecutor(
@@ -72,7 +75,20 @@ class ProcessPool:
         return self._executor
 
     def stop(self) -> None:
-        """End the processes after the calls under way; those that wait are dropped."""
+        """End the processes now: whoever waited for them is answered or cut off by then."""
         if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            self._executor = None
+            self._end()
+        for process in self._ended:
+            process.kill()
+
+    def _end(self) -> None:
+        executor = self._executor
+        assert executor is not None  # noqa: S101 - the callers looked
+        self._executor = None
+        # Killed, not asked: the interpreter does not exit before they do, and one started while the pool broke
+        # is told by nobody. `shutdown` forgets them, so they are looked up before.
+        processes = list((getattr(executor, "_processes", None) or {}).values())
+        self._ended = [process for process in self._ended if process.is_alive()] + processes
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
