@@ -114,7 +114,7 @@ class Driver:
 def drive(
     pieces: Iterable[bytes],
     *,
-    limits: Limits = Limits(),  # noqa: B008 - immutable
+    limits: Limits = Limits(),
     methods: frozenset[str] = STANDARD_METHODS,
 ) -> Outcome:
     """Feed the pieces, then the end of input, and return what came out. Stops at the first error, as a server does."""
