@@ -108,3 +108,10 @@ def pid() -> int:
 def sleep_in_process() -> int:
     time.sleep(0.3)
     return os.getpid()
+
+
+@app.get("/hang_in_process", run="process")
+def hang_in_process() -> int:
+    print("hang begins", file=sys.stderr, flush=True)
+    time.sleep(3_600)
+    return 0

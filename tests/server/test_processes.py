@@ -1,10 +1,12 @@
 """run="process": results, failures, processes that die."""
 
+# ruff: noqa: SIM117 - the outer block is the server, the inner one a client of it
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from penstock import App
 from penstock.errors import ApplicationError
 from penstock.server.processes import ProcessPool
-from tests.server.harness import Client, wait_until
+from tests.server.harness import Client, request, wait_until
 from tests.wire.server import Server, run_server
 
 
@@ -37,13 +39,13 @@ def test_it_runs_in_another_process(server: Server):
 
 
 def test_two_run_at_the_same_time(server: Server):
-    with Client(server.port) as first, Client(server.port) as second:
-        for client in (first, second):
-            client.send(b"GET /sleep_in_process HTTP/1.1\r\nHost: a\r\n\r\n")
+    def run_two() -> bool:
+        with Client(server.port) as first, Client(server.port) as second:
+            for client in (first, second):
+                client.send(request("/sleep_in_process"))
+            return len({client.take().content for client in (first, second)}) == 2  # type: ignore[union-attr]
 
-        pids = {client.take().content for client in (first, second)}  # type: ignore[union-attr]
-
-        assert len(pids) == 2
+    wait_until(run_two, "the second process is started and takes its share")
 
 
 def test_an_exception_is_a_500_and_the_pool_goes_on(server: Server):
@@ -101,6 +103,17 @@ def test_what_another_process_cannot_find_is_refused_at_start_up(make: Any):
 
     with pytest.raises(ApplicationError, match="run='process'"):
         start()
+
+
+def test_a_process_that_does_not_end_does_not_keep_the_server():
+    with run_server("tests.server.mixed_app:app", "--no-access-log", "--drain-timeout", "0.1") as own:
+        with Client(own.port) as client:
+            assert client.ask("/square/2").status == 200
+            client.send(request("/hang_in_process"))
+            wait_until(lambda: any("hang begins" in line for line in own.log), "it runs")
+            own.process.send_signal(signal.SIGTERM)
+
+            assert own.process.wait(10) == 0
 
 
 def test_stop_ends_the_processes():

@@ -85,7 +85,7 @@ class ProcessPool:
         executor = self._executor
         assert executor is not None  # noqa: S101 - the callers looked
         self._executor = None
-        # Killed, not asked: the interpreter does not exit before they do, and one started while the pool broke
+        # Killed, not asked: the interpreter does not exit before they do, and one started as the pool broke
         # is told by nobody. `shutdown` forgets them, so they are looked up before.
         processes = list((getattr(executor, "_processes", None) or {}).values())
         self._ended = [process for process in self._ended if process.is_alive()] + processes
