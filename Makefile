@@ -1,6 +1,7 @@
 # The verbs of this repository. `make run` needs python3 >= 3.11 and nothing else; `make test`, `make check` and
-# `make docs` make a virtual environment of their own the first time. Overridable: PYTHON, VENV, HOST, PORT, ARGS
-# (ARGS goes to the program the verb starts: `make test ARGS="tests/wire -x"`).
+# `make docs` make a virtual environment of their own the first time. `make -k check` says everything that is wrong,
+# not only the first. Overridable: PYTHON, VENV, HOST, PORT, and ARGS, which goes to the program the verb starts:
+# `make test ARGS="tests/wire -x"`.
 PYTHON ?= python3
 VENV ?= .venv
 HOST ?= 127.0.0.1
@@ -13,7 +14,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 MADE := $(VENV)/made-with-$(VERSION)
 INSTALLED := $(VENV)/installed
 
-.PHONY: run test check bench docs clean python
+.PHONY: run test check lint types layers bench docs clean python
 .DELETE_ON_ERROR:
 
 run: python
@@ -22,12 +23,17 @@ run: python
 test: $(INSTALLED)
 	$(BIN)/python -bb -m pytest $(ARGS)
 
-check: $(INSTALLED)
+check: lint types layers docs
+
+lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check || { echo 'make check: mend it with: $(BIN)/ruff format' >&2; exit 1; }
+
+types: $(INSTALLED)
 	$(BIN)/mypy
+
+layers: $(INSTALLED)
 	$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory docs
 
 docs: $(INSTALLED)
 	$(BIN)/python tools/check_links.py
