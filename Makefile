@@ -17,8 +17,9 @@ INSTALLED := $(VENV)/installed
 .PHONY: run test check lint types layers bench docs clean python
 .DELETE_ON_ERROR:
 
+# exec: a signal to make reaches the server itself, and not a shell in between
 run: python
-	PYTHONPATH=src $(PYTHON) -m penstock run examples.demo:app --host $(HOST) --port $(PORT) $(ARGS)
+	PYTHONPATH=src exec $(PYTHON) -m penstock run examples.demo:app --host $(HOST) --port $(PORT) $(ARGS)
 
 test: $(INSTALLED)
 	$(BIN)/python -bb -m pytest $(ARGS)
@@ -43,7 +44,7 @@ docs: $(INSTALLED)
 	$(BIN)/towncrier build --draft --version next > /dev/null
 
 bench: python
-	PYTHONPATH=src $(PYTHON) -m benchmarks $(ARGS)
+	PYTHONPATH=src exec $(PYTHON) -m benchmarks $(ARGS)
 
 clean:
 	if [ -f $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
