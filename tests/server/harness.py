@@ -97,6 +97,7 @@ class Running:
         self.log = Log()
         defaults = {"port": 0, "access_log": False, "log_level": "error", "linger_timeout_s": 2.0}
         self.server = Server(routes, Config(**{**defaults, **settings}), handles_signals=False)
+        self._clients: list[Client] = []
         self.exit_status: int | None = None
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="server", daemon=True)
@@ -145,6 +146,7 @@ class Running:
 
     def connect(self, octets: bytes = b"", **options: Any) -> Client:
         client = Client(self.port, **options)
+        self._clients.append(client)
         if octets:
             client.send(octets)
         return client
@@ -174,6 +176,8 @@ def serve(
         running.start()
         yield running
     finally:
+        for client in running._clients:
+            client.close()
         try:
             if running._thread.is_alive() or running.failure is not None:
                 running.stop()

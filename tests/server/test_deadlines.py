@@ -213,6 +213,6 @@ def test_others_are_served_at_full_speed_while_a_client_trickles(kind: Callable[
                     except OSError:
                         pass
 
-            assert served > 200
+            assert served >= 100
         for one in slow:
             one.close()
