@@ -16,44 +16,41 @@ from penstock.wire.target import check_host
 PLAIN = Framing()
 """No content, persistent: the framing of most requests, always this instance."""
 
-# The fields that make another framing than PLAIN. PERF: 0.2 us to find none of them, 2 us to look at each.
-_has_framing = re.compile(
-    rb"\n(?:content-length|transfer-encoding|expect|connection(?!:[ \t]*keep-alive[ \t]*\r)):"
-).search
+_NOTHING_ELSE: tuple[list[tuple[bytes, bytes]], ...] = ([], [(b"connection", b"keep-alive")])
+
+# Every field that frames, names a host or decides about the connection. PERF: one pass, 0.6 us for 40 octets,
+# 1.4 for 700; six searches take 2.8 and 4.2.
+_find_fields = re.compile(
+    rb"\n(host|content-length|transfer-encoding|connection|expect|upgrade):[ \t]*+([^\r]*+)"
+).findall
 
 
 def frame(section: bytes, version: bytes) -> Framing:
     """Return the framing a valid field section asks for. `version` is the minor digit. RemoteProtocolError:
     400, 413, 417, 501.
     """
-    lowered = b"\n" + section.lower()
-    _check_hosts(_values(lowered, b"\nhost:"), version)
-    if version == b"1" and _has_framing(lowered) is None:
+    found = _find_fields(b"\n" + section.lower())
+    # PERF: Host, and perhaps keep-alive behind it, is what most say; 0.4 us less.
+    if version == b"1" and found and found[0][0] == b"host" and found[1:] in _NOTHING_ELSE:
+        check_host(found[0][1].rstrip(b" \t"))
         return PLAIN
-    lengths = _values(lowered, b"\ncontent-length:")
-    codings = _values(lowered, b"\ntransfer-encoding:")
+    fields: dict[bytes, list[bytes]] = {}
+    for name, value in found:
+        fields.setdefault(name, []).append(value.rstrip(b" \t"))
+    _check_hosts(fields.pop(b"host", []), version)
+    lengths = fields.get(b"content-length", [])
+    codings = fields.get(b"transfer-encoding", [])
     chunked = bool(codings) and _is_chunked(codings, version, has_length=bool(lengths))
-    connection = _values(lowered, b"\nconnection:")
+    connection = fields.get(b"connection", [])
     options = {option.strip(b" \t") for value in connection for option in value.split(b",")}
     framing = Framing(
         _content_length(lengths) if lengths else None,
         chunked,
         b"close" not in options and (version == b"1" or b"keep-alive" in options),
-        _expects_continue(_values(lowered, b"\nexpect:"), version),
-        _upgrade(_values(lowered, b"\nupgrade:"), version) if b"upgrade" in options else None,
+        _expects_continue(fields.get(b"expect", []), version),
+        _upgrade(fields.get(b"upgrade", []), version) if b"upgrade" in options else None,
     )
     return PLAIN if framing == PLAIN else framing
-
-
-def _values(lowered: bytes, name: bytes) -> list[bytes]:
-    """Return the values of the lines that begin with `name`, which includes the LF before it."""
-    found = []
-    at = lowered.find(name)
-    while at >= 0:
-        end = lowered.index(b"\r", at)
-        found.append(lowered[at + len(name) : end].strip(b" \t"))
-        at = lowered.find(name, end)
-    return found
 
 
 def _check_hosts(hosts: list[bytes], version: bytes) -> None:

@@ -31,6 +31,9 @@ _match_target = re.compile(ORIGIN_FORM).fullmatch
 # ones are back at once.
 _KEPT = 1_024
 _KEPT_BYTES = 1_024
+# A head is kept when it comes a second time, so that targets that never come again cost no table. As many are
+# remembered by hash.
+_SEEN = 4_096
 
 
 class Grammar:
@@ -38,7 +41,16 @@ class Grammar:
     valid.
     """
 
-    __slots__ = ("_match_rest", "heads", "limits", "methods", "rests", "usual_methods")
+    __slots__ = (
+        "_match_rest",
+        "_seen",
+        "heads",
+        "limits",
+        "methods",
+        "plain_bytes",
+        "rests",
+        "usual_methods",
+    )
 
     def __init__(self, limits: Limits, methods: frozenset[str]) -> None:
         self.limits = limits
@@ -49,6 +61,9 @@ class Grammar:
         self._match_rest = re.compile(rb"HTTP/1\.([01])\r\n%b\r\n" % section).fullmatch
         # PERF: 0.3 us for a head seen before, 1.5 for one with a rest seen before, 2 to 5 for another; by
         # size in benchmarks/head.py.
+        self._seen = [0] * _SEEN
+        self.plain_bytes = min(limits.request_line_bytes, limits.head_bytes)
+        """A head no longer than this is within every limit."""
         self.heads: dict[bytes, tuple[str, bytes, bytes, bytes, Headers]] = {}
         """Heads with PLAIN framing, whole -> method, path, query, minor version, headers."""
         self.rests: dict[bytes, tuple[bytes, Headers, Framing]] = {}
@@ -70,6 +85,16 @@ class Grammar:
                 self.rests.clear()
             self.rests[rest] = known
         return known
+
+    def was_seen(self, head: bytes) -> bool:
+        """True when this head, or rarely another of the same hash, came before not long ago; note that it
+        came.
+        """
+        key = hash(head)
+        place = key % _SEEN
+        was_seen = self._seen[place] == key
+        self._seen[place] = key
+        return was_seen
 
     def keep_head(self, head: bytes, known: tuple[str, bytes, bytes, bytes, Headers]) -> None:
         """Keep a whole head with PLAIN framing."""
@@ -134,9 +159,10 @@ class RequestReader:
         RemoteProtocolError with its status.
         """
         if not self.held and self._scanner is None:
-            known = self._grammar.heads.get(data)
+            grammar = self._grammar
+            known = grammar.heads.get(data)
             if known is None:
-                return self._read(data, 0)
+                return self._read_alone(grammar, data)
             self.trailers = None
             method, path, query, version, headers = known
             return Request(method, path, query, version, headers, PLAIN)
@@ -145,6 +171,31 @@ class RequestReader:
         if data:
             self.hold(data)
         return self._read(self.held, self._position)
+
+    def _read_alone(self, grammar: Grammar, data: bytes) -> Request | None:
+        """Read a head that comes alone; leave others to `_read`."""
+        try:
+            octets, target, rest = data.split(b" ", 2)
+        except ValueError:
+            return self._read(data, 0)
+        method = grammar.usual_methods.get(octets)
+        match = _match_target(target)
+        if method is None or match is None or len(data) > grammar.plain_bytes:
+            return self._read(data, 0)
+        known = grammar.rests.get(rest)
+        if known is None:
+            known = grammar.read_rest(rest) if rest.endswith(b"\r\n\r\n") else None
+            if known is None:
+                return self._read(data, 0)
+        path, query = match.groups(b"")
+        version, headers, framing = known
+        if framing is PLAIN:
+            self.trailers = None
+            if grammar.was_seen(data):
+                grammar.keep_head(data, (method, path, query, version, headers))
+        else:
+            self._expect_content(framing)
+        return Request(method, path, query, version, headers, framing)
 
     def _read(self, data: bytes, position: int) -> Request | None:
         """Read the head that begins at `position`; leave to the scanner what is not complete or not plain."""
@@ -173,11 +224,7 @@ class RequestReader:
             self._position = end
         path, query = match.groups(b"")
         version, headers, framing = known
-        if framing is PLAIN:
-            self.trailers = None
-            grammar.keep_head(head, (method, path, query, version, headers))
-        else:
-            self._expect_content(framing)
+        self._expect_content(framing)
         return Request(method, path, query, version, headers, framing)
 
     def _start_scan(self, data: bytes, position: int) -> Request | None:
