@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from penstock.server.threads import ThreadPool
     from penstock.server.transport import Transport
 
-    LogAccess = Callable[[Connection, Request, Response, int, float], None]
+    LogAccess = Callable[[Transport, Request, Response, int, float], None]
 
 _log = logging.getLogger("penstock.server")
 
@@ -67,7 +67,7 @@ class Reactor:
         self.now = time.monotonic()
         """The clock of deadlines, read once a turn."""
         self.connections: set[Connection] = set()
-        self.when_flushed: dict[Connection, Callable[[], None]] = {}
+        self.when_flushed: dict[Transport, Callable[[], None]] = {}
         """What waits for a client to take the replies before."""
         self.is_draining = False
         self._context = copy_context()  # a thread's own is that of a request, and must not reach the next

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from penstock.http.response import Response
     from penstock.observe.access_log import AccessLog
     from penstock.server.config import Config
-    from penstock.server.connection import Connection
+    from penstock.server.transport import Transport
 
 _log = logging.getLogger("penstock.server")
 
@@ -267,9 +267,9 @@ class Server:
             _log.error("the application failed to stop", exc_info=stop.exception())
 
 
-def _access_logger(log: AccessLog) -> Callable[[Connection, Request, Response, int, float], None]:
+def _access_logger(log: AccessLog) -> Callable[[Transport, Request, Response, int, float], None]:
     def log_access(
-        connection: Connection, request: Request, response: Response, sent: int, started: float
+        connection: Transport, request: Request, response: Response, sent: int, started: float
     ) -> None:
         client = connection.client
         log.record(

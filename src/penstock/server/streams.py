@@ -23,7 +23,7 @@ from penstock.wire.chunked import encode_chunk, encode_last_chunk
 if TYPE_CHECKING:
     from penstock.http.request import Request
     from penstock.http.response import Response
-    from penstock.server.connection import Connection
+    from penstock.server.answering import Answering
 
 _log = logging.getLogger("penstock.server")
 
@@ -44,7 +44,7 @@ class Stream(Protocol):
         """The client has left."""
 
 
-def start_stream(connection: Connection, request: Request, response: Response) -> None:
+def start_stream(connection: Answering, request: Request, response: Response) -> None:
     """Send the head, and begin to send the content. Reactor's thread; `connection.phase` is BUSY."""
     assert isinstance(response, StreamResponse)  # noqa: S101 - is_stream says so
     reactor = connection.reactor
@@ -72,13 +72,13 @@ def start_stream(connection: Connection, request: Request, response: Response) -
     reactor.loop.call_soon(stream.start)
 
 
-def abandon(connection: Connection, answer: object) -> None:
+def abandon(connection: Answering, answer: object) -> None:
     """Close the content of a response that is not sent after all; anything else needs nothing."""
     if isinstance(answer, StreamResponse):
         _close(connection, answer, answer.content)
 
 
-def _close(connection: Connection, response: StreamResponse, iterator: Any) -> None:
+def _close(connection: Answering, response: StreamResponse, iterator: Any) -> None:
     """Have an iterator closed where it runs: a Task, or a pool thread, because it may block."""
     reactor, context = connection.reactor, response.context.copy()
     if hasattr(iterator, "aclose"):
@@ -108,7 +108,7 @@ def _close_sync(iterator: Any) -> None:
 class _Outlet:
     """Pieces to octets for one response: chunked, counted against a declared length, or up to the close."""
 
-    def __init__(self, connection: Connection, request: Request, response: StreamResponse) -> None:
+    def __init__(self, connection: Answering, request: Request, response: StreamResponse) -> None:
         self.connection = connection
         self.request = request
         self.response = response
