@@ -14,7 +14,7 @@ from tests.server.harness import Client, Running, endpoint, request, serve, wait
 
 OK = endpoint("inline", lambda request: TextResponse("ok"))
 ECHO = endpoint("inline", lambda request: Response(request.body))
-SLACK_S = 0.6
+SLACK_S = 1.5
 
 
 def trickle(client: Client, octets: bytes, every_s: float = 0.05) -> float:

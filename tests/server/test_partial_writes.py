@@ -97,7 +97,7 @@ def test_a_client_that_never_reads_is_cut_at_the_write_deadline(kind: str):
                     served += 1
                     assert time.monotonic() < begun + 10
 
-            assert 0.3 < time.monotonic() - begun < 1.5
+            assert 0.3 < time.monotonic() - begun < 2.5
             assert served > 50
         server.wait_idle()
         assert len(server.log.messages("did not read its reply")) == 1

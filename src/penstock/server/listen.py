@@ -84,20 +84,24 @@ class Listener:
 
     def on_ready(self, events: int) -> None:  # noqa: ARG002 - the poller's interface
         """Accept what waits, a batch at most."""
+        self._accept_batch()
+
+    def _accept_batch(self) -> bool:
+        """Return True when there may be more."""
         reactor = self._reactor
         for _ in range(_BATCH):
             if len(reactor.connections) >= self._limit:
                 self._pause(f"{self._limit} connections are open")
-                return
+                return False
             try:
                 sock, address = self._sock.accept()
             except BlockingIOError:
-                return
+                return False
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._pause(error.strerror)
                 # Anything else is the fault of that connection: gone before it was accepted (accept(2)).
-                return
+                return False
             try:
                 sock.setblocking(False)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -105,6 +109,7 @@ class Listener:
                 sock.close()
                 continue
             reactor.add(sock, address)
+        return True
 
     def _pause(self, reason: str | None) -> None:
         if not self._is_paused:
@@ -120,8 +125,8 @@ class Listener:
     def stop(self) -> None:
         """Accept what the kernel has completed already, then close: nobody who connected is reset."""
         if not self._is_stopped:
-            if not self._is_paused:
-                self.on_ready(IN)
+            while not self._is_paused and self._accept_batch():
+                pass
             if not self._is_paused:
                 self._reactor.poller.unregister(self.fd)
             self._is_stopped = self._is_paused = True
