@@ -205,6 +205,7 @@ def test_run_in_thread_returns_raises_and_refuses():
     with serve({"/": endpoint("task", call)}, threads=1, queue_limit=0) as server:
         assert server.ask("/").content == b"(3, 1)"
         assert server.ask("/?0").content == b"raised ZeroDivisionError"
+        wait_until(lambda: server.server.thread_pool()["active_workers"] == 0, "the thread is free")
         with server.connect(request("/.block")) as blocked:
             gate.wait_reached()
 

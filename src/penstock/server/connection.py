@@ -156,7 +156,7 @@ class Connection(Answering):
         self._advance(b"")
         if self.phase in (HEAD, CONTENT):
             self._refuse_end()
-        elif self.phase == IDLE:
+        elif self.phase == IDLE and not self.reader.held:  # held: a thread has let go since, and resumes
             self.end()
 
     def on_flushed(self) -> None:
