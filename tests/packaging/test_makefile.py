@@ -18,9 +18,8 @@ DEADLINE_S = 20
 
 def environment(**extra: str) -> dict[str, str]:
     """Without what a `make` around this test hands down: its variables would overrule ours."""
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))
-    } | extra
+    handed_down = ("MAKE", "MFLAGS", "PYTHON", "VENV", "HOST", "PORT", "ARGS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(handed_down)} | extra
 
 
 def make(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
