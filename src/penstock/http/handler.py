@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 
     from penstock.http.request import Request
     from penstock.http.response import Response
@@ -34,7 +34,7 @@ class Endpoint:
     loop.
     """
 
-    __slots__ = ("body_limit", "call", "cancel_on_disconnect", "route", "run", "streams_body")
+    __slots__ = ("after", "body_limit", "call", "cancel_on_disconnect", "route", "run", "streams_body")
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Endpoint:
         streams_body: bool = False,
         cancel_on_disconnect: bool = False,
         route: str | None = None,
+        after: Callable[[], None] | None = None,
     ) -> None:
         self.call = call
         self.run = run
@@ -54,6 +55,8 @@ class Endpoint:
         """True: called as soon as the head is there, `request.stream` gives the content as it arrives."""
         self.cancel_on_disconnect = cancel_on_disconnect
         self.route = route
+        self.after = after
+        """With THREAD: called in the same thread once the reply has left it."""
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.route or self.call!r}>"
@@ -92,6 +95,10 @@ class ServerView(Protocol):
         """Return total_workers, active_workers, idle_workers, queue_depth."""
         ...
 
+    def run_eagerly(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine at once: its result when it did not wait, else the asyncio.Task that carries it on."""
+        ...
+
     async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
         """Run a blocking function in the thread pool, in a copy of the caller's context."""
         ...
@@ -111,7 +118,50 @@ class ConnectionView(Protocol):
     def client(self) -> tuple[str, int] | None: ...
 
     @property
+    def local(self) -> tuple[str, int | None]:
+        """Address and port the client connected to; a path and None for a Unix socket."""
+        ...
+
+    @property
     def server(self) -> ServerView: ...
+
+    def on_disconnect(self, request: Request, callback: Callable[[], None]) -> None:
+        """Call `callback()` when the client leaves before this request is answered; at once when it has left.
+
+        It may be called later as well, so it must not mind.
+        """
+        ...
+
+    def send_interim(self, request: Request, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        """Send an interim response (RFC 9110 §15.2) ahead of the reply; HTTP/1.0 has none, and gets none."""
+        ...
+
+
+class Sink(Protocol):
+    """Where the source of a `PushResponse` sends its pieces. Thread of the loop."""
+
+    def send(self, piece: bytes) -> Awaitable[None] | None:
+        """Send a piece; return what to await before the next one, None when the client took all of it.
+
+        ClientDisconnected when it has left, LocalProtocolError beyond the declared Content-Length.
+        """
+        ...
+
+    def end(self, *, is_complete: bool = True) -> None:
+        """No more pieces. What is not complete can be shown only by cutting the connection."""
+        ...
+
+
+class Source(Protocol):
+    """What makes the content of a `PushResponse`."""
+
+    def begin(self, sink: Sink) -> None:
+        """The head is sent: pieces may follow, at whatever time."""
+        ...
+
+    def disconnect(self) -> None:
+        """The client has left, or the response could not be sent: no piece will reach anybody."""
+        ...
 
 
 class BodyStream(Protocol):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Literal
 
+    from penstock.http.handler import Source
+
     Fields = Mapping[str, str] | Iterable[tuple[str, str]]
 
 TEXT = "text/plain; charset=utf-8"
@@ -33,6 +35,8 @@ class Response:
     __slots__ = ("body", "media_type", "own_headers", "status")
 
     is_stream = False
+    is_kept = False
+    """True: its octets are rendered once for each Date (`http.kept_response`)."""
 
     def __init__(
         self,
@@ -183,3 +187,24 @@ class StreamResponse(Response):
         self.trailers = trailers
         self.context = copy_context()
         """Where the content is made: the iterator sees the context variables of whoever made the response."""
+
+
+class PushResponse(StreamResponse):
+    """A stream whose pieces come when their source has them, not when they are asked for. On the loop only.
+
+    `source.begin(sink)` is called when the head is sent; the source then calls `sink.send`, and in the end
+    `sink.end`. Framing and trailers are those of a StreamResponse.
+    """
+
+    __slots__ = ("source",)
+
+    def __init__(
+        self,
+        source: Source,
+        status: int = 200,
+        headers: Fields | None = None,
+        media_type: str = OCTETS,
+        trailers: Fields | Callable[[], Fields] | None = None,
+    ) -> None:
+        super().__init__((), status, headers, media_type, trailers)
+        self.source = source

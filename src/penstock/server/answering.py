@@ -20,10 +20,11 @@ from penstock.http.response import Response
 from penstock.server.intake import Intake
 from penstock.server.streams import abandon, start_stream
 from penstock.server.transport import BUSY, CLOSED, FLUSHING, IDLE, NEVER, THREAD
-from penstock.wire.serialise import closes
+from penstock.wire.serialise import closes, render_interim
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Iterable
     from contextvars import Context
 
     from penstock.http.handler import Endpoint
@@ -37,15 +38,16 @@ _log = logging.getLogger("penstock.server")
 class Answering(Intake):
     """Answers for one connection; `Connection` says when."""
 
-    __slots__ = ("_started", "stream", "task")
+    __slots__ = ("_on_disconnect", "_started", "stream", "task")
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: Any) -> None:
         super().__init__(reactor, sock, address)
-        self.task: asyncio.Task[Any] | None = None
-        """The Task that answers the request."""
+        self.task: asyncio.Future[Any] | None = None
+        """The Task that answers the request, or another Future that will."""
         self.stream: Stream | None = None
         """The streaming response under way."""
         self._started = 0.0
+        self._on_disconnect: Callable[[], None] | None = None
 
     def _call(self, request: Request, endpoint: Endpoint) -> None:
         run = endpoint.run
@@ -79,7 +81,8 @@ class Answering(Intake):
             return
         self.phase = THREAD
         self.deadline = NEVER
-        if not self.reactor.threads.submit(self._serve_in_thread, request, endpoint):
+        serve = self._serve_in_thread if endpoint.after is None else self._serve_and_more
+        if not self.reactor.threads.submit(serve, request, endpoint):
             self.phase = IDLE
             self.reply(
                 request,
@@ -125,6 +128,11 @@ class Answering(Intake):
         if self.reader.held or self.closing or self.peer_ended:
             reactor.post(self.resume)
 
+    def _serve_and_more(self, request: Request, endpoint: Endpoint) -> None:
+        self._serve_in_thread(request, endpoint)
+        assert endpoint.after is not None  # noqa: S101 - the caller looked
+        endpoint.after()
+
     def _take_back(self, request: Request, answer: Any, context: Context) -> None:
         """A pool thread hands back a reply it does not send itself."""
         self.phase = BUSY
@@ -146,8 +154,8 @@ class Answering(Intake):
         self._finish()
 
     def _await(self, request: Request, answer: Any, context: Context | None) -> None:
-        """Wait for an answer that is not there yet: a Task, or what is awaited in its maker's context."""
-        if not isinstance(answer, asyncio.Task):
+        """Wait for an answer that is not there yet: a Future, or what is awaited in its maker's context."""
+        if not isinstance(answer, asyncio.Future):
             answer = self.reactor.loop.create_task(_awaited(answer), context=context)
         self.phase = BUSY
         self.deadline = NEVER
@@ -155,7 +163,7 @@ class Answering(Intake):
         answer.add_done_callback(partial(self._on_task_done, request))
         self.uncork()
 
-    def _on_task_done(self, request: Request, task: asyncio.Task[Any]) -> None:
+    def _on_task_done(self, request: Request, task: asyncio.Future[Any]) -> None:
         self.task = None
         if task.cancelled():
             if self.peer_ended or self.phase == CLOSED:
@@ -175,6 +183,27 @@ class Answering(Intake):
             )
         self.reply(request, answer)
         self.resume()
+
+    # What an answer under way may ask for (`http.handler.ConnectionView`). Thread of the loop.
+
+    def on_disconnect(self, request: Request, callback: Callable[[], None]) -> None:
+        """Call `callback()` when the client leaves before the request is answered, at once when it has left."""
+        if self.request is not request or self.peer_ended or self.phase == CLOSED:
+            callback()
+        else:
+            self._on_disconnect = callback
+
+    def _tell_disconnect(self) -> None:
+        callback, self._on_disconnect = self._on_disconnect, None
+        if callback is not None:
+            callback()
+
+    def send_interim(self, request: Request, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        """Send an interim response ahead of the reply, unless the client speaks HTTP/1.0."""
+        octets = render_interim(status, headers)
+        if self.request is request and request.version == b"1" and self.stream is None:
+            self.uncork()
+            self.write(octets)
 
     def _is_persistent(self, request: Request, response: Response) -> bool:
         return (
@@ -229,7 +258,7 @@ class Answering(Intake):
         """The reply to the current request is complete; its octets may still be under way."""
         if self.body is not None:
             self.body.disconnect()  # for who still waits for content that nobody will read
-        self.request = self.endpoint = self.body = self.stream = None
+        self.request = self.endpoint = self.body = self.stream = self._on_disconnect = None
         if self.phase == CLOSED:
             return
         if self.closing and self.unsent is None:

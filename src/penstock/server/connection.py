@@ -11,6 +11,7 @@ is answered.
 from __future__ import annotations
 
 import logging
+import os
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -35,17 +36,26 @@ _RECEIVE_BYTES = 65_536
 class Connection(Answering):
     """Reads requests, has them answered, and ends. Reactor's thread only."""
 
-    __slots__ = ()
+    __slots__ = ("_local",)
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: Any) -> None:
         super().__init__(reactor, sock, address)
         self.deadline = reactor.now + reactor.config.head_timeout_s
+        self._local: tuple[str, int | None] | None = None
 
     # What a request may know of its connection.
 
     @property
     def scheme(self) -> str:
         return "http"
+
+    @property
+    def local(self) -> tuple[str, int | None]:
+        """Where the client connected to; a path and None for a Unix socket."""
+        if self._local is None:
+            name = self.sock.getsockname()
+            self._local = name[:2] if isinstance(name, tuple) else (os.fsdecode(name), None)
+        return self._local
 
     @property
     def server(self) -> Any:
@@ -132,6 +142,7 @@ class Connection(Answering):
             self.closing = True
         if self.body is not None and self.reader.in_content:
             self._cut_body()
+        self._tell_disconnect()
         if self.stream is not None:
             self.stream.disconnect()
         elif self.task is not None and self.endpoint is not None and self.endpoint.cancel_on_disconnect:
@@ -234,7 +245,7 @@ class Connection(Answering):
         if self.phase == IDLE:
             self.close()
 
-    def abort(self) -> asyncio.Task[Any] | None:
+    def abort(self) -> asyncio.Future[Any] | None:
         """The drain deadline has passed: close; return the Task that is to be cancelled."""
         task, self.task = self.task, None
         if self.stream is not None:
@@ -243,6 +254,7 @@ class Connection(Answering):
         return task
 
     def on_doomed(self) -> None:
+        self._tell_disconnect()
         if self.body is not None:
             self.body.disconnect()
         if self.stream is not None:

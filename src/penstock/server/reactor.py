@@ -158,7 +158,7 @@ class Reactor:
         if not self.connections:
             on_empty()
 
-    def close(self) -> set[asyncio.Task[Any]]:
+    def close(self) -> set[asyncio.Future[Any]]:
         """Cut off whatever is left and let go of the loop; return the Tasks that are to be cancelled."""
         for listener in self._listeners:
             listener.stop()

@@ -23,7 +23,7 @@ from penstock.server.threads import ThreadPool
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from penstock.http.handler import Handler
     from penstock.http.request import Request
@@ -84,6 +84,11 @@ class Server:
     def thread_pool(self) -> dict[str, int]:
         """Return total_workers, active_workers, idle_workers, queue_depth, as of now."""
         return self._threads.figures()
+
+    def run_eagerly(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine at once: its result when it did not wait, else the Task that carries it on."""
+        assert self._reactor is not None  # noqa: S101 - requests come through it
+        return self._reactor.run(coroutine)
 
     async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
         """Return `function(*args)`, run in the thread pool in a copy of the caller's context. HTTPError 503
@@ -150,7 +155,7 @@ class Server:
                 asyncio.set_event_loop(None)
                 loop.close()
 
-    async def _end_tasks(self, tasks: set[asyncio.Task[Any]]) -> None:
+    async def _end_tasks(self, tasks: Iterable[asyncio.Future[Any]]) -> None:
         """Cancel these and give them a moment to clean up."""
         for task in tasks:
             task.cancel()
@@ -242,7 +247,12 @@ class Server:
         assert self._reactor is not None and self._sock is not None and self._stop is not None  # noqa: S101, PT018
         self._reactor.listen(Listener(self._reactor, self._sock, self.config))
         self.url = url_of(self._sock)
-        write_banner(self.config, application_path=self._application_path, urls=[self.url])
+        write_banner(
+            self.config,
+            application_path=self._application_path,
+            urls=[self.url],
+            interface=getattr(self._handler, "interface", "Penstock App"),
+        )
         await self._stop.wait()
         _log.info("stopping: finishing what is in flight, %g s at most", self.config.drain_timeout_s)
         empty = asyncio.get_running_loop().create_future()

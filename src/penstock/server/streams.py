@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import ClientDisconnected, LocalProtocolError
 from penstock.http.problem import problem
-from penstock.http.response import StreamResponse
+from penstock.http.response import PushResponse, StreamResponse
 from penstock.http.status import has_content
 from penstock.server.transport import BUSY, CLOSED, NEVER, THREAD
 from penstock.wire.chunked import encode_chunk, encode_last_chunk
@@ -65,8 +66,13 @@ def start_stream(connection: Answering, request: Request, response: Response) ->
         return
     if connection.body is not None:
         connection.body.is_started = True  # with the final head under way, 100 Continue comes too late
-    is_async = hasattr(response.content, "__aiter__")
-    stream: _TaskStream | _ThreadStream = _TaskStream(outlet) if is_async else _ThreadStream(outlet)
+    stream: _PushedStream | _TaskStream | _ThreadStream
+    if isinstance(response, PushResponse):
+        stream = _PushedStream(outlet, response)
+    elif hasattr(response.content, "__aiter__"):
+        stream = _TaskStream(outlet)
+    else:
+        stream = _ThreadStream(outlet)
     connection.stream = stream
     connection.write(outlet.head)
     reactor.loop.call_soon(stream.start)
@@ -74,7 +80,9 @@ def start_stream(connection: Answering, request: Request, response: Response) ->
 
 def abandon(connection: Answering, answer: object) -> None:
     """Close the content of a response that is not sent after all; anything else needs nothing."""
-    if isinstance(answer, StreamResponse):
+    if isinstance(answer, PushResponse):
+        answer.source.disconnect()
+    elif isinstance(answer, StreamResponse):
         _close(connection, answer, answer.content)
 
 
@@ -159,6 +167,59 @@ class _Outlet:
     def log_failure(self, error: BaseException) -> None:
         """The head is sent, so the client can be told only by cutting the connection."""
         _log.error("%s: the stream failed, trace id %s", self.request, self.request.trace_id, exc_info=error)
+
+
+class _PushedStream:
+    """Takes the pieces of a source as they come: a `http.handler.Sink`."""
+
+    task: asyncio.Task[bool] | None = None
+
+    def __init__(self, outlet: _Outlet, response: PushResponse) -> None:
+        self._outlet = outlet
+        self._source = response.source
+        self._flushed: asyncio.Future[None] | None = None
+        self._is_over = False
+
+    def start(self) -> None:
+        if not self._is_over:
+            self._source.begin(self)
+
+    def send(self, piece: bytes) -> asyncio.Future[None] | None:
+        connection = self._outlet.connection
+        if not self._is_over and not self._outlet.is_bare:
+            octets = self._outlet.encode(piece)
+            if octets:
+                connection.write(octets)
+        if self._is_over:  # also when the write found out
+            raise ClientDisconnected("the client left")
+        if connection.unsent is None:
+            return None
+        self._flushed = connection.reactor.loop.create_future()
+        return self._flushed
+
+    def end(self, *, is_complete: bool = True) -> None:
+        if self._is_over:
+            return
+        if is_complete and not self._outlet.is_bare:
+            self._outlet.connection.write(self._outlet.last())
+        if not self._is_over:
+            self._finish(is_complete=is_complete)
+
+    def _finish(self, *, is_complete: bool) -> None:
+        self._is_over = True
+        # Not at once: the next request must begin neither in the source's Task nor in its context.
+        finish = partial(self._outlet.finish, is_complete=is_complete)
+        self._outlet.connection.reactor.post(finish)
+
+    def on_flushed(self) -> None:
+        if self._flushed is not None and not self._flushed.done():
+            self._flushed.set_result(None)
+
+    def disconnect(self) -> None:
+        if not self._is_over:
+            self._finish(is_complete=False)
+            self._source.disconnect()
+            self.on_flushed()
 
 
 class _TaskStream:

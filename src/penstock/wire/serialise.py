@@ -15,7 +15,10 @@ from penstock.http.headers import render_fields
 from penstock.http.status import REASONS, has_content, reason
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from penstock.http.headers import MutableHeaders
+    from penstock.http.kept_response import KeptResponse
     from penstock.http.request import Request
     from penstock.http.response import Response
 
@@ -34,6 +37,12 @@ def closes(response: Response) -> bool:
     return "close" in (
         option.strip().lower() for option in response.own_headers.get("connection", "").split(",")
     )
+
+
+def render_interim(status: int, fields: Iterable[tuple[str, str]]) -> bytes:
+    """Return an interim response (RFC 9110 §15.2); LocalProtocolError for fields that cannot be sent."""
+    line = b"HTTP/1.1 %d %b\r\n" % (status, reason(status).encode("ascii"))
+    return b"%b%b\r\n" % (line, render_fields(fields))
 
 
 class Serialiser:
@@ -58,6 +67,8 @@ class Serialiser:
         persistent: bool = True,  # noqa: FBT001, FBT002 - PERF: positional, 30 ns
     ) -> bytes:
         """Return a complete response. LocalProtocolError when the application asked for what is not HTTP."""
+        if response.is_kept:
+            return self._render_kept(request, response, persistent=persistent)  # type: ignore[arg-type]
         # PERF: one look-up and one format, 0.35 us against 1.9 us through `_render_fully`,
         # benchmarks/serialise.py.
         if (
@@ -72,6 +83,15 @@ class Serialiser:
             if response.status in REASONS and has_content(response.status):
                 self._keep_head(response)
         return self._render_fully(request, response, persistent=persistent)
+
+    def _render_kept(self, request: Request | None, response: KeptResponse, *, persistent: bool) -> bytes:
+        if not persistent or request is None or request.method == "HEAD" or request.version != b"1":
+            return self._render_fully(request, response.original, persistent=persistent)
+        date, octets = response.rendered
+        if date is not self._date:
+            octets = self._render_fully(request, response.original, persistent=True)
+            response.rendered = (self._date, octets)
+        return octets
 
     def _keep_head(self, response: Response) -> None:
         if len(self._heads) >= _HEADS:
