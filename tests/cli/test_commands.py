@@ -245,7 +245,15 @@ def shown_by_check(done):
 
 
 def other_value(setting):
-    words = {"host": "127.0.0.9", "access_log": "false", "log_level": "error", "server_header": "penstock"}
+    words = {
+        "host": "127.0.0.9",
+        "bind": "127.0.0.9:1",
+        "unix_mode": "606",
+        "unix_owner": "nobody",
+        "access_log": "false",
+        "log_level": "error",
+        "server_header": "penstock",
+    }
     return words.get(setting.key, "321")
 
 

@@ -7,6 +7,7 @@ not happen under the flag's default.
 from __future__ import annotations
 
 import json
+import os
 import re
 import select
 import signal
@@ -177,6 +178,50 @@ def test_backlog_bounds_connections_that_are_not_accepted(tmp_path):
 
     assert refused is not None
     assert count <= 4
+
+
+def ask_unix(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(WAIT_S)
+        client.connect(str(path))
+        client.sendall(request("/", "Connection: close"))
+        return read_reply(client)
+
+
+def test_bind_listens_on_every_address(tmp_path):
+    path = tmp_path / "shop.sock"
+    words = ["--bind", "127.0.0.1:0", "--bind", f"unix:{path},[::1]:0"]
+
+    with running(tmp_path, APPLICATION, *words) as (child, lines):
+        urls = re.findall(r"http://[^\s,]+", "".join(lines))
+        replies = [Server(child, url).get("/") for url in urls]
+        replies.append(ask_unix(path))
+        child.send_signal(signal.SIGTERM)
+        child.wait(WAIT_S)
+
+    assert [urlsplit(url).hostname for url in urls] == ["127.0.0.1", "::1"]
+    assert f"unix:{path}" in "".join(lines)
+    assert [status_of(reply) for reply in replies] == [200] * 3
+    assert not path.exists()
+
+
+def test_unix_mode_is_that_of_the_socket(tmp_path):
+    path = tmp_path / "shop.sock"
+
+    with running(tmp_path, APPLICATION, "--bind", f"unix:{path}", "--unix-mode", "606"):
+        mode = path.stat().st_mode & 0o777
+
+    assert mode == 0o606
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_unix_owner_owns_the_socket(tmp_path):
+    path = tmp_path / "shop.sock"
+
+    with running(tmp_path, APPLICATION, "--bind", f"unix:{path}", "--unix-owner", "12345:54321"):
+        found = path.stat()
+
+    assert (found.st_uid, found.st_gid) == (12345, 54321)
 
 
 # ---------------------------------------------------------------------------------------------------------------- work

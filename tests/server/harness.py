@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from penstock.http.handler import INLINE, TASK, THREAD, Endpoint
 from penstock.http.request import Request
@@ -110,10 +111,12 @@ class Running:
 
     def start(self) -> None:
         self._thread.start()
-        wait_until(lambda: self.server.url or not self._thread.is_alive(), "the server starts")
+        wait_until(lambda: self.server.urls or not self._thread.is_alive(), "the server starts")
         if self.failure is not None:
             raise self.failure
-        self.port = int(self.server.url.rpartition(":")[2])
+        self.urls = self.server.urls
+        ports = [urlsplit(url).port for url in self.urls]
+        self.port = next((port for port in ports if port is not None), 0)
 
     @property
     def reactor(self) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 from penstock.errors import ConfigError
 from penstock.http.response import TextResponse
-from penstock.server.listen import open_listener
+from penstock.server.bind import Bound, open_listener
 from tests.server.harness import Client, endpoint, request, serve, wait_until
 from tests.wire.server import run_server
 
@@ -116,7 +116,7 @@ def test_ipv6_is_served_where_there_is_any():
     except OSError:
         pytest.skip("no IPv6 here")
     with serve({"/": OK}, host="::1") as server:
-        assert server.server.url.startswith("http://[::1]:")
+        assert server.urls[0].startswith("http://[::1]:")
         with socket.create_connection(("::1", server.port)) as sock:
             sock.sendall(request("/"))
 
@@ -131,7 +131,10 @@ def test_a_listening_socket_can_come_from_outside():
     running = Running(Routes({"/": OK}), {"log_level": "error"})
     with open_listener("127.0.0.1", 0, 10) as sock:
         running.server = Server(
-            running.routes, Config(log_level="error", access_log=False), sock=sock, handles_signals=False
+            running.routes,
+            Config(log_level="error", access_log=False),
+            bound=[Bound(sock)],
+            handles_signals=False,
         )
         running.start()
         assert running.port == sock.getsockname()[1]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from penstock.cli import commands
 from penstock.errors import ConfigError
 from penstock.server.config import SETTINGS, Setting
-from penstock.server.kinds import Switch
+from penstock.server.kinds import Several, Switch
 from penstock.server.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def _add_flag(group: argparse._ArgumentGroup, setting: Setting) -> None:
     group.add_argument(
         setting.flag,
         dest=setting.key,
+        action="append" if isinstance(setting.kind, Several) else "store",
         metavar=setting.kind.metavar,
         default=argparse.SUPPRESS,
         help=purpose,

@@ -17,7 +17,20 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from penstock.errors import ConfigError
-from penstock.server.kinds import Choice, Count, FieldValue, Host, Kind, Seconds, Size, Switch
+from penstock.server.kinds import (
+    Bind,
+    Choice,
+    Count,
+    FieldValue,
+    Host,
+    Kind,
+    Mode,
+    Seconds,
+    Several,
+    Size,
+    Switch,
+    Text,
+)
 from penstock.wire.limits import Limits
 
 LISTENING = "listening"
@@ -52,6 +65,17 @@ class Config:
     # Loopback: a server open to the network is a decision, not a default (uvicorn, gunicorn, Django).
     host: str = _setting("127.0.0.1", LISTENING, Host(), "address to listen on; 0.0.0.0 or :: for all")
     port: int = _setting(8000, LISTENING, Count(0, 65_535), "port to listen on; 0 takes a free one")
+    bind: tuple[str, ...] = _setting(
+        (),
+        LISTENING,
+        Several(Bind()),
+        "listen here instead: HOST:PORT, [::1]:PORT, unix:/path, fd://N; may be repeated",
+    )
+    # Who may connect may use everything served. nginx and uvicorn 666, Docker 660.
+    unix_mode: str = _setting("660", LISTENING, Mode(), "permissions of unix sockets, in octal")
+    unix_owner: str | None = _setting(
+        None, LISTENING, Text("USER[:GROUP]", "USER, USER:GROUP or :GROUP"), "owner of unix sockets"
+    )
     # gunicorn 2048, uvicorn 2048, nginx 511; the kernel cuts it to net.core.somaxconn (4096 since Linux 5.4).
     backlog: int = _setting(
         2048, LISTENING, Count(1, 65_535), "connections the kernel may hold before they are accepted"

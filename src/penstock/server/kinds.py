@@ -11,12 +11,15 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
+from penstock.server.bind import EXPECTED, parse_address
+
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(?: ?s)?", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,15})(?: ?(?:B|([kmg])(?:iB)?))?", re.ASCII | re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 _FIELD_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?", re.ASCII)  # RFC 9110 §5.5, less obs-text
+_MODE = re.compile(r"0?[0-7]{1,3}", re.ASCII)
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
 _INT_LIMIT = 2**31 - 1  # the kernel takes a C int wherever such a count reaches it
@@ -176,6 +179,82 @@ class Host:
     def show(self, value: str) -> str:
         """The name."""
         return value
+
+
+class Several:
+    """Any number of values of one kind: a flag given repeatedly, a list in a file, or a text with commas."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.metavar = kind.metavar
+        self.expected = kind.expected
+
+    def read(self, value: object) -> tuple[Any, ...]:
+        """Each of them, read by its kind; an empty text is none."""
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list | tuple):
+            raise _unexpected(self, value)
+        parts: list[object] = []
+        for item in items:
+            parts.extend(filter(None, map(str.strip, item.split(","))) if isinstance(item, str) else [item])
+        return tuple(map(self.kind.read, parts))
+
+    def show(self, value: tuple[Any, ...]) -> str:
+        """All of them, or "none"."""
+        return ", ".join(map(self.kind.show, value)) or "none"
+
+
+class Bind:
+    """An address to listen on, of whichever sort."""
+
+    metavar = "ADDRESS"
+    expected = EXPECTED
+
+    def read(self, value: object) -> str:
+        """The address as text."""
+        try:
+            return str(parse_address(value if isinstance(value, str) else ""))
+        except ValueError:
+            raise _unexpected(self, value) from None
+
+    def show(self, value: str) -> str:
+        """The text."""
+        return value
+
+
+class Mode:
+    """Permissions of a file, in octal."""
+
+    metavar = "MODE"
+    expected = "permissions in octal such as 660"
+
+    def read(self, value: object) -> str:
+        """The octal digits. An int is refused: TOML and Python read 660 as decimal."""
+        if isinstance(value, str) and _MODE.fullmatch(value):
+            return value.lstrip("0") or "0"
+        raise _unexpected(self, value)
+
+    def show(self, value: str) -> str:
+        """The digits."""
+        return value
+
+
+class Text:
+    """Any visible text without spaces at its ends, or none."""
+
+    def __init__(self, metavar: str, expected: str) -> None:
+        self.metavar = metavar
+        self.expected = expected
+
+    def read(self, value: object) -> str | None:
+        """The text; an empty one is none."""
+        if value is None or (isinstance(value, str) and value.isprintable() and value.strip() == value):
+            return value or None
+        raise _unexpected(self, value)
+
+    def show(self, value: str | None) -> str:
+        """The text, or "none"."""
+        return "none" if value is None else value
 
 
 class FieldValue:

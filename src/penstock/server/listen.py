@@ -1,14 +1,12 @@
-"""Listening sockets: opened with a clear word when that fails, accepted from as long as there is room."""
+"""Accepting: as long as there is room, a batch at a time."""
 
 from __future__ import annotations
 
 import errno
 import logging
-import os
 import socket
 from typing import TYPE_CHECKING
 
-from penstock.errors import ConfigError
 from penstock.server.poller import IN
 
 if TYPE_CHECKING:
@@ -24,49 +22,6 @@ _BATCH = 64
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
-def open_listener(host: str, port: int, backlog: int) -> socket.socket:
-    """Return a listening, non-blocking TCP socket. ConfigError says in one line why there is none."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = None
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, family if host else 0, socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        sock = socket.socket(family, kind, protocol)
-        if os.name == "posix":  # elsewhere it would let two servers share the port
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(address)
-        sock.listen(backlog)
-    except OSError as error:
-        if sock is not None:
-            sock.close()
-        raise ConfigError(f"cannot listen on {_show(host, port)}: {_explain(error)}") from None
-    sock.setblocking(False)
-    return sock
-
-
-def _show(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _explain(error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "the port is in use; stop what listens there or choose another with --port"
-    if error.errno == errno.EACCES:
-        return "permission denied; ports below 1024 need privileges"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return "this machine has no such address"
-    return error.strerror or str(error)
-
-
-def url_of(sock: socket.socket) -> str:
-    """Return the URL under which a listening socket is reached."""
-    host, port = sock.getsockname()[:2]
-    return f"http://{_show(host, port)}"
-
-
 class Listener:
     """Accepts from one socket for a reactor; pauses while descriptors or the connection limit are used up."""
 
@@ -74,6 +29,7 @@ class Listener:
         self._reactor = reactor
         self._sock = sock
         self._limit = config.connection_limit
+        self._is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
         self._is_paused = True
         self._is_stopped = False
         self.fd = sock.fileno()
@@ -104,7 +60,8 @@ class Listener:
                 return False
             try:
                 sock.setblocking(False)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._is_tcp:
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError:
                 sock.close()
                 continue

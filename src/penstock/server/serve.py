@@ -2,7 +2,7 @@
 
 SIGINT or SIGTERM begins the drain: no more is accepted, what is in flight is finished, idle connections
 close, and after the drain deadline the rest is cut off. A second signal ends at once. One process; the
-listening socket can come from outside, so that a supervisor may hold it.
+listening sockets can come from outside, so that a supervisor may hold it.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ApplicationError, ConfigError, PenstockError
 from penstock.server.banner import write_banner
-from penstock.server.listen import Listener, open_listener, url_of
+from penstock.server.bind import open_all
+from penstock.server.listen import Listener
 from penstock.server.processes import ProcessPool
 from penstock.server.reactor import Reactor
 from penstock.server.threads import ThreadPool
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from penstock.http.handler import Handler
     from penstock.http.request import Request
     from penstock.http.response import Response
     from penstock.observe.access_log import AccessLog
+    from penstock.server.bind import Bound
     from penstock.server.config import Config
     from penstock.server.transport import Transport
 
@@ -57,17 +58,17 @@ class Server:
         config: Config,
         application_path: str = "",
         *,
-        sock: socket.socket | None = None,
+        bound: Sequence[Bound] | None = None,
         handles_signals: bool = True,
     ) -> None:
         self.config = config
         self.started_at = time.time()
         """Seconds since the epoch."""
-        self.url = ""
+        self.urls: list[str] = []
         """Where it is reached, once it listens."""
         self._handler = handler
         self._application_path = application_path
-        self._sock = sock
+        self._bound = bound or ()
         self._handles_signals = handles_signals  # only the main thread may
         self._threads = ThreadPool(config.threads, config.queue_limit)
         self._processes = ProcessPool(config.processes)
@@ -125,11 +126,12 @@ class Server:
 
     def run(self) -> int:
         """Serve until told to stop; return the exit status: 0, or 130 when a second signal cut it short."""
-        self._sock = self._sock or open_listener(self.config.host, self.config.port, self.config.backlog)
+        self._bound = self._bound or open_all(self.config)
         try:
             self._run_loop(asyncio.new_event_loop())
         finally:
-            self._sock.close()
+            for bound in self._bound:
+                bound.close()
         return 130 if self._is_forced else 0
 
     def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -244,13 +246,14 @@ class Server:
             stop.cancel()
 
     async def _serve_until_stopped(self) -> None:
-        assert self._reactor is not None and self._sock is not None and self._stop is not None  # noqa: S101, PT018
-        self._reactor.listen(Listener(self._reactor, self._sock, self.config))
-        self.url = url_of(self._sock)
+        assert self._reactor is not None and self._stop is not None  # noqa: S101, PT018
+        for bound in self._bound:
+            self._reactor.listen(Listener(self._reactor, bound.sock, self.config))
+        self.urls = [bound.url() for bound in self._bound]
         write_banner(
             self.config,
             application_path=self._application_path,
-            urls=[self.url],
+            urls=self.urls,
             interface=getattr(self._handler, "interface", "Penstock App"),
         )
         await self._stop.wait()
