@@ -70,6 +70,9 @@ class NoServer:
     def thread_pool(self) -> dict[str, int]:
         return {}
 
+    def run_eagerly(self, coroutine: Any) -> Any:
+        raise NotImplementedError
+
     async def run_in_thread(self, *_: object) -> Any:
         raise NotImplementedError
 
