@@ -37,6 +37,10 @@ class ClientDisconnected(PenstockError):
     """The client has gone: nobody will read what would be written, and no more content comes."""
 
 
+class ConnectionLost(ClientDisconnected, OSError):
+    """ClientDisconnected for ASGI and WSGI applications, which know it as an OSError."""
+
+
 class ProtocolError(PenstockError):
     """A rule of HTTP was broken. `status` is the answer it deserves, `detail` says which rule and where."""
 

@@ -227,6 +227,29 @@ def test_unix_owner_owns_the_socket(tmp_path):
 # ---------------------------------------------------------------------------------------------------------------- work
 
 
+EITHER = """
+def app(*arguments):
+    if len(arguments) == 3:
+        return answer(*arguments)
+    arguments[1]("200 OK", [("Content-Length", "4")])
+    return [b"wsgi"]
+
+async def answer(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"asgi"})
+"""
+
+
+@pytest.mark.parametrize("interface", ["asgi", "wsgi"])
+def test_interface_says_how_the_application_is_called(tmp_path, interface):
+    with running(tmp_path, EITHER, "--port", "0", "--interface", interface) as (child, lines):
+        reply = Server(child, find_url(lines)).get("/")
+
+    assert reply.endswith(interface.encode())
+    assert f"shop:app ({interface.upper()})" in "".join(lines)
+
+
 def test_threads_bounds_handlers_at_once(tmp_path):
     with serving(tmp_path, "--threads", "2") as server, ExitStack() as opened:
         for _ in range(5):

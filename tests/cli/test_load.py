@@ -180,7 +180,10 @@ def test_object_that_is_no_application_is_told(folder, name, what):
 
     message = refused(f"shop:{name}")
 
-    assert message == f"'shop:{name}' is {what}, not an application; name an instance of penstock.App"
+    assert message == (
+        f"'shop:{name}' is {what}, not an application; "
+        "name an instance of penstock.App, or an ASGI or WSGI application"
+    )
 
 
 def test_looking_for_an_application_does_not_compile_it(folder):

@@ -20,7 +20,7 @@ def run(options: Namespace) -> int:
     from penstock.cli.load import load_application
 
     settings = _resolve(options)
-    application = load_application(options.application)
+    application = load_application(options.application, settings.config.interface)
     from penstock.observe.logs import configure
     from penstock.server.serve import serve
 
@@ -58,7 +58,7 @@ def check(options: Namespace) -> int:
         from penstock import App
         from penstock.cli.load import load_application
 
-        application = load_application(options.application)
+        application = load_application(options.application, settings.config.interface)
         if isinstance(application, App):
             application.compile()  # finds what start-up would: conflicts, signatures that cannot be bound
         print(f"\n{options.application} can be served")

@@ -1,8 +1,9 @@
 """Finds the application named on the command line: `module:attribute`, both dotted if need be.
 
-The working directory is put first on the import path, whichever way the command was started. Whatever goes
-wrong is one line: a module that is not there, an attribute that is not there, an object that is no
-application, or an import that raised, with the last line of the user's own code on the way there.
+The working directory is put first on the import path, whichever way the command was started. What is found
+there comes back as a Handler, an ASGI or WSGI application through the gateway. Whatever goes wrong is one
+line: a module that is not there, an attribute that is not there, an object that is no application, or an
+import that raised, with the last line of the user's own code on the way there.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from penstock.errors import ApplicationError, ConfigError
+from penstock.gateway.interface import ASGI, AUTO, NATIVE, find_interface
 from penstock.server.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -28,26 +30,39 @@ _MACHINERY = ("<frozen importlib", str(Path(_LIBRARY, "importlib")), __file__)
 _INSTALLED = ("/site-packages/", "/dist-packages/")
 
 
-def load_application(path: str) -> Handler:
+def load_application(path: str, interface: str = AUTO) -> Handler:
     """The application at `path`; ConfigError or ApplicationError says in one line why there is none."""
     module_name, _, attribute = path.partition(":")
     _check_form(path, module_name, attribute)
     _put_working_directory_first()
     module = _import(module_name)
     found = _walk(module, attribute)
-    if not is_application(found):
-        raise ConfigError(_describe_stranger(path, found))
-    return cast("Handler", found)
+    return _adapt(path, found, interface)
+
+
+def _adapt(path: str, found: Any, interface: str) -> Handler:
+    """`found` as a Handler, by the interface it is said to have, or looks like."""
+    if interface == AUTO:
+        kind = find_interface(found)
+        if kind is None:
+            raise ConfigError(_describe_stranger(path, found))
+        interface = kind
+    elif not (is_application(found) if interface == NATIVE else callable(found)):
+        raise ConfigError(f"{path!r} is no {interface} application (--interface {interface})")
+    if interface == NATIVE:
+        return cast("Handler", found)
+    if interface == ASGI:
+        from penstock.gateway.asgi import ASGIHandler
+
+        return ASGIHandler(found)
+    from penstock.gateway.wsgi import WSGIHandler
+
+    return WSGIHandler(found)
 
 
 def is_application(value: object) -> bool:
-    """True for what a server can serve: an object, not a class, with the functions of `Handler`.
-
-    Its `methods` are not asked for: an App compiles itself to tell them.
-    """
-    if isinstance(value, type):
-        return False
-    return all(callable(getattr(value, name, None)) for name in ("resolve", "startup", "shutdown"))
+    """True for a native application: an object, not a class, with the functions of `Handler`."""
+    return find_interface(value) == NATIVE
 
 
 def _check_form(path: str, module_name: str, attribute: str) -> None:
@@ -138,7 +153,8 @@ def _describe_missing(module: ModuleType, owner: object, name: str) -> str:
 
 def _describe_stranger(path: str, found: object) -> str:
     what = f"the class {found.__name__}" if isinstance(found, type) else _name_type(found)
-    return f"{path!r} is {what}, not an application; name an instance of penstock.App"
+    expected = "an instance of penstock.App, or an ASGI or WSGI application"
+    return f"{path!r} is {what}, not an application; name {expected}"
 
 
 def _name_type(value: object) -> str:

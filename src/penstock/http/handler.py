@@ -96,7 +96,7 @@ class ServerView(Protocol):
         ...
 
     def run_eagerly(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine at once: its result when it did not wait, else the asyncio.Task that carries it on."""
+        """Run a coroutine at once: its result when it did not wait, else the asyncio.Task it goes on in."""
         ...
 
     async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:

@@ -81,6 +81,12 @@ class Config:
         2048, LISTENING, Count(1, 65_535), "connections the kernel may hold before they are accepted"
     )
 
+    interface: str = _setting(
+        "auto",
+        WORK,
+        Choice("auto", "native", "asgi", "wsgi"),
+        "how the application is called; auto decides by looking at it",
+    )
     # waitress 4, cheroot 10, Starlette 40. Threads beyond what waits on I/O only contend for the GIL.
     threads: int = _setting(16, WORK, Count(), "threads that run `def` handlers, at most")
     # 16 threads with handlers of 10 ms empty it in 0.64 s: who waits longer is better served by a 503.

@@ -1,0 +1,150 @@
+"""An ASGI 3 application as a Handler.
+
+Each request is one call of the application, run at once and carried on in a Task only when it waits.
+Content up to 64 KiB is received first, since that is one read; longer content is handed on as it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from penstock.gateway.exchange import Exchange
+from penstock.gateway.fields import split_section
+from penstock.gateway.lifespan import Lifespan
+from penstock.http.handler import INLINE, Endpoint
+from penstock.wire.limits import STANDARD_METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from penstock.http.handler import ServerView
+    from penstock.http.request import Request
+    from penstock.http.response import Response
+
+    Application = Callable[..., Awaitable[Any]]
+
+_log = logging.getLogger("penstock.gateway")
+
+WHOLE_BYTES = 65_536
+"""Content up to this size is collected before the application is called: one read of the socket."""
+
+# Background work gets this long when the server stops.
+_BACKGROUND_S = 5.0
+
+
+def takes_whole(request: Request) -> bool:
+    """True when the content of a request is short enough to be collected first."""
+    framing = request.framing
+    length = framing.content_length
+    return not framing.chunked and (
+        length is None or (length <= WHOLE_BYTES and not framing.expects_continue)
+    )
+
+
+class ASGIHandler:
+    """Serves an ASGI application."""
+
+    interface = "ASGI"
+    methods = STANDARD_METHODS
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self._whole = Endpoint(self._call, INLINE)
+        self._streamed = Endpoint(self._call, INLINE, streams_body=True)
+        self._lifespan: Lifespan | None = None
+        self._state: dict[str, Any] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        """Calls that wait, or work on after their response."""
+
+    def resolve(self, request: Request) -> Endpoint:
+        return self._whole if takes_whole(request) else self._streamed
+
+    async def startup(self, server: ServerView) -> None:  # noqa: ARG002 - requests bring it
+        """Run the application's start-up; ApplicationError when it reports a failure."""
+        lifespan = Lifespan(self._app)
+        await lifespan.start()
+        self._lifespan, self._state = lifespan, lifespan.state
+
+    async def shutdown(self) -> None:
+        """Let background work finish, then run the application's shutdown."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_BACKGROUND_S)
+            for task in late:
+                task.cancel()
+            if late:
+                _log.warning("%d calls of the application were cancelled: the server stops", len(late))
+                await asyncio.wait(late, timeout=1.0)
+        if self._lifespan is not None:
+            await self._lifespan.stop()
+
+    def _call(self, request: Request) -> Response | Awaitable[Response]:
+        exchange = Exchange(request)
+        connection = request.connection
+        assert connection is not None  # noqa: S101 - requests come over one
+        coroutine: Any = self._app(self._make_scope(request), exchange.receive, exchange.send)
+        if type(coroutine) is not CoroutineType:
+            coroutine = _awaited(coroutine)
+        try:
+            task = connection.server.run_eagerly(coroutine)
+        except (Exception, asyncio.CancelledError) as error:
+            exchange.finish(error)
+        else:
+            if isinstance(task, asyncio.Task):
+                return self._wait(request, exchange, task)
+            exchange.finish(None)
+        assert exchange.response is not None  # noqa: S101 - finish sees to it
+        return exchange.response
+
+    def _wait(
+        self, request: Request, exchange: Exchange, task: asyncio.Task[Any]
+    ) -> Response | Awaitable[Response]:
+        """The application goes on; answer as soon as it has sent its response, or begun to."""
+
+        def on_done(task: asyncio.Task[Any]) -> None:
+            self._tasks.discard(task)
+            exchange.finish(asyncio.CancelledError() if task.cancelled() else task.exception())
+
+        self._tasks.add(task)
+        task.add_done_callback(on_done)
+        if exchange.response is not None:
+            return exchange.response
+        exchange.answer = task.get_loop().create_future()
+        assert request.connection is not None  # noqa: S101 - it came over one
+        request.connection.on_disconnect(request, exchange.disconnect)
+        return exchange.answer
+
+    def _make_scope(self, request: Request) -> dict[str, Any]:
+        raw_path = request.raw_path
+        connection = request.connection
+        # PERF: one display, nothing derived that the application does not get.
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1" if request.version == b"1" else "1.0",
+            "method": request.method,
+            "scheme": request.scheme,
+            "path": raw_path.decode("ascii") if 0x25 not in raw_path else _unquote(raw_path),
+            "raw_path": raw_path,
+            "query_string": request.raw_query,
+            "root_path": "",
+            "headers": split_section(request.headers.raw),
+            "client": request.client,
+            "server": connection.local if connection is not None else None,
+            "state": self._state.copy(),
+            "extensions": {"http.response.trailers": {}, "http.response.early_hint": {}},
+        }
+
+
+def _unquote(raw_path: bytes) -> str:
+    from urllib.parse import unquote_to_bytes
+
+    # As other servers: octets that are not UTF-8 become U+FFFD, and the application finds no such path.
+    return unquote_to_bytes(raw_path).decode("utf-8", "replace")
+
+
+async def _awaited(awaitable: Any) -> Any:
+    """Make a coroutine of what an application returned."""
+    return await awaitable

@@ -1,0 +1,191 @@
+"""A WSGI application (PEP 3333) as a Handler: each request is one call in a pool thread.
+
+Content that is one piece, or whose Content-Length the first piece fills, is sent as a complete response;
+anything else is a stream, each piece sent before the next is asked for. `close()` of the returned iterable
+is called once the response has left, in whatever way it ended. A stream whose client reads slowly gives its
+thread back, and may go on in another one.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import ClientDisconnected
+from penstock.gateway.asgi import takes_whole
+from penstock.gateway.environ import Input, make_environ
+from penstock.gateway.fields import make_response, make_stream, sort_lines
+from penstock.http.handler import THREAD, Endpoint
+from penstock.http.problem import problem
+from penstock.wire.limits import STANDARD_METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+    from penstock.http.handler import ServerView
+    from penstock.http.request import Request
+    from penstock.http.response import Response
+
+    ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+    Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+_log = logging.getLogger("penstock.gateway")
+
+_STATUS = re.compile(r"([2-5][0-9]{2})(?: .*)?")
+
+
+class WSGIHandler:
+    """Serves a WSGI application."""
+
+    interface = "WSGI"
+    methods = STANDARD_METHODS
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self._pending = _Pending()
+        self._whole = Endpoint(self._call, THREAD, after=self._close)
+        self._streamed = Endpoint(self._call, THREAD, streams_body=True, after=self._close)
+
+    def resolve(self, request: Request) -> Endpoint:
+        return self._whole if takes_whole(request) else self._streamed
+
+    async def startup(self, server: ServerView) -> None:
+        """WSGI has no start-up."""
+
+    async def shutdown(self) -> None:
+        """WSGI has no shutdown."""
+
+    def _call(self, request: Request) -> Response:
+        content = BytesIO(request.body) if request.stream is None else Input(request.stream)
+        start = _Start()
+        iterable: Any = None
+        try:
+            iterable = self._app(make_environ(request, content), start)
+            response = self._respond(start, iterable)
+        except Exception as error:
+            self._pending.close = getattr(iterable, "close", None)
+            response = _fail(request, error)
+        fault = content.fault if isinstance(content, Input) else None
+        if fault is not None:
+            self._pending.close = getattr(iterable, "close", None)
+            response = problem(fault.status, title=fault.title, detail=fault.detail)
+        return response
+
+    def _respond(self, start: _Start, iterable: Any) -> Response:
+        """Take the first piece, before which the head cannot leave, and judge by it how to send the rest."""
+        close = getattr(iterable, "close", None)
+        if isinstance(iterable, (list, tuple)):
+            content = b"".join([*start.written, *iterable])
+            self._pending.close = close
+            status, lines = start.take()
+            return make_response(status, sort_lines(lines), content)
+        iterator = iter(iterable)
+        first = b""
+        is_over = False
+        while not first and not is_over and not start.written:
+            try:
+                first = next(iterator)
+            except StopIteration:
+                is_over = True
+        status, lines = start.take()
+        fields = sort_lines(lines)
+        # Without a piece the whole content is there as well: nothing was, or all of it was written.
+        if is_over or (not start.written and fields.length == len(first)):
+            self._pending.close = close
+            return make_response(status, fields, first)
+        head = [*start.written, first] if first else [*start.written]
+        return make_stream(status, fields, _Content(head, iterator, close))
+
+    def _close(self) -> None:
+        """The reply has left the thread: let the application clean up."""
+        close, self._pending.close = self._pending.close, None
+        if close is not None:
+            try:
+                close()
+            except Exception:
+                _log.exception("the application failed in close()")
+
+
+class _Pending(threading.local):
+    """What the thread has to close after the reply."""
+
+    close: Callable[[], None] | None = None
+
+
+class _Start:
+    """`start_response` of one call, and what the application said through it."""
+
+    __slots__ = ("_is_sent", "_lines", "_status", "written")
+
+    def __init__(self) -> None:
+        self._status = 0
+        self._lines: tuple[tuple[str, str], ...] = ()
+        self._is_sent = False
+        self.written: list[bytes] = []
+        """What came through the `write` callable."""
+
+    def __call__(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
+    ) -> Callable[[bytes], None]:
+        if exc_info is not None:
+            try:
+                if self._is_sent:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # no cycle through the traceback
+        elif self._status:
+            raise RuntimeError("WSGI: start_response was called a second time without exc_info")
+        match = _STATUS.fullmatch(status) if isinstance(status, str) else None
+        if match is None:
+            raise ValueError(f"WSGI: a status is a str such as '200 OK', not {status!r}")
+        self._status = int(match[1])
+        self._lines = tuple([(name, value) for name, value in headers])
+        for name, value in self._lines:
+            if not isinstance(name, str) or not isinstance(value, str):
+                kinds = f"{type(name).__name__} and {type(value).__name__}"
+                raise TypeError(f"WSGI: a header is a pair of str, not {kinds} ({name!r})")
+        return self.written.append
+
+    def take(self) -> tuple[int, tuple[tuple[str, str], ...]]:
+        """Return status and fields; from now on they are sent."""
+        if not self._status:
+            raise RuntimeError("WSGI: the application gave content before it called start_response")
+        self._is_sent = True
+        return self._status, self._lines
+
+
+class _Content:
+    """The rest of an iterable behind the pieces taken already; closing it closes the iterable, once."""
+
+    def __init__(
+        self, head: list[bytes], iterator: Iterator[bytes], close: Callable[[], None] | None
+    ) -> None:
+        self._head = head[::-1]
+        self._iterator = iterator
+        self._close = close
+
+    def __iter__(self) -> _Content:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = self._head.pop() if self._head else next(self._iterator)
+        if not isinstance(piece, bytes):
+            raise TypeError(f"WSGI: a piece of content is bytes, not {type(piece).__name__}")
+        return piece
+
+    def close(self) -> None:
+        close, self._close = self._close, None
+        if close is not None:
+            close()
+
+
+def _fail(request: Request, error: Exception) -> Response:
+    if isinstance(error, ClientDisconnected):
+        _log.info("%s: the application gave up after the client: %r", request, error)
+        return problem(400, detail=str(error))
+    _log.error("%s: the application failed, trace id %s", request, request.trace_id, exc_info=error)
+    return problem(500, trace_id=request.trace_id)
