@@ -77,6 +77,10 @@ async def stream() -> StreamResponse:
             seen["left"] = True
     return StreamResponse(produce())
 
+@app.get("/pid")
+async def pid() -> int:
+    return os.getpid()
+
 @app.get("/seen")
 async def show_seen() -> dict:
     return seen
@@ -222,6 +226,28 @@ def test_unix_owner_owns_the_socket(tmp_path):
         found = path.stat()
 
     assert (found.st_uid, found.st_gid) == (12345, 54321)
+
+
+# ------------------------------------------------------------------------------------------------------------- workers
+
+
+def test_workers_serve_in_processes_of_their_own(tmp_path):
+    with serving(tmp_path, "--workers", "3") as server, ExitStack() as opened:
+        clients = [opened.enter_context(server.connect(request("/pid"))) for _ in range(24)]
+        pids = {read_reply(client).partition(b"\r\n\r\n")[2] for client in clients}
+        stop(server)
+
+    assert len(pids) == 3
+    assert str(server.child.pid).encode() not in pids
+
+
+def test_preload_imports_the_application_once(tmp_path):
+    importing = APPLICATION + "\nimport sys\nprint('imported', file=sys.stderr)\n"
+    for flag, count in (("--no-preload", 2), ("--preload", 1)):
+        with running(tmp_path, importing, "--port", "0", "--workers", "2", flag) as (child, lines):
+            printed = "".join(lines) + stop(Server(child, find_url(lines)))
+
+        assert printed.count("imported") == count
 
 
 # ---------------------------------------------------------------------------------------------------------------- work

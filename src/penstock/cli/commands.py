@@ -19,13 +19,21 @@ def run(options: Namespace) -> int:
     """`penstock run`: serve until told to stop."""
     from penstock.cli.load import load_application
 
-    settings = _resolve(options)
-    application = load_application(options.application, settings.config.interface)
+    config = _resolve(options).config
+    if config.workers > 1:
+        from penstock.server.supervisor import supervise
+
+        return supervise(
+            lambda: load_application(options.application, config.interface),
+            config,
+            application_path=options.application,
+        )
+    application = load_application(options.application, config.interface)
     from penstock.observe.logs import configure
     from penstock.server.serve import serve
 
-    configure(settings.config.log_level)
-    code: int = serve(application, settings.config, application_path=options.application)
+    configure(config.log_level)
+    code: int = serve(application, config, application_path=options.application)
     return code
 
 

@@ -49,6 +49,14 @@ def configure(level: str) -> None:
         logger.addHandler(handler)
 
 
+def withdraw() -> None:
+    """Undo `configure`: who comes next has the choice again."""
+    logger = logging.getLogger(ROOT)
+    for handler in [handler for handler in logger.handlers if type(handler) is StderrHandler]:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+
+
 def find_line_writer(logger: logging.Logger, level: int) -> StderrHandler | None:
     """The `StderrHandler` that alone would write the records of `logger`; None when others have a say."""
     if logger.filters:

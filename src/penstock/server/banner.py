@@ -48,11 +48,10 @@ def render_banner(
     from penstock import __version__
 
     bold, dim, green, plain = (_BOLD, _DIM, _GREEN, _PLAIN) if is_coloured else ("", "", "", "")
-    python = ".".join(map(str, sys.version_info[:3]))
     rows = [
         ("application", f"{application_path} ({interface})"),
         ("address", ", ".join(urls)),
-        ("process", f"pid {os.getpid()}, Python {python}, up to {config.threads} threads"),
+        ("process", _describe_process(config)),
         ("deadlines", ", ".join(_list_group(config, DEADLINES))),
         ("limits", ", ".join(_list_group(config, LIMITS))),
         (
@@ -67,6 +66,13 @@ def render_banner(
         lines.append(f"  {dim}{label.ljust(_INDENT - 2)}{plain} {start}{first}{end}")
         lines.extend(f"{' ' * (_INDENT + 1)}{line}" for line in rest)
     return "\n".join(lines) + "\n"
+
+
+def _describe_process(config: Config) -> str:
+    process = f"pid {os.getpid()}, Python {'.'.join(map(str, sys.version_info[:3]))}"
+    if config.workers == 1:
+        return f"{process}, up to {config.threads} threads"
+    return f"{process}, {config.workers} workers of up to {config.threads} threads"
 
 
 def _list_group(config: Config, group: str) -> Iterable[str]:

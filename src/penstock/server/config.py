@@ -35,6 +35,7 @@ from penstock.wire.limits import Limits
 
 LISTENING = "listening"
 WORK = "work"
+WORKERS = "workers"
 DEADLINES = "deadlines"
 LIMITS = "limits"
 LOG = "log and responses"
@@ -79,6 +80,16 @@ class Config:
     # gunicorn 2048, uvicorn 2048, nginx 511; the kernel cuts it to net.core.somaxconn (4096 since Linux 5.4).
     backlog: int = _setting(
         2048, LISTENING, Count(1, 65_535), "connections the kernel may hold before they are accepted"
+    )
+
+    # gunicorn 1, uvicorn 1, nginx 1. More use more processors, each with a copy of the application that
+    # shares no memory with the others: for the operator to decide.
+    workers: int = _setting(1, WORKERS, Count(1, 512), "processes that serve; more than one has a supervisor")
+    preload: bool = _setting(
+        default=False,
+        group=WORKERS,
+        kind=Switch(),
+        purpose="import the application once, before the workers are forked",
     )
 
     interface: str = _setting(

@@ -19,7 +19,7 @@ from penstock.errors import RemoteProtocolError
 from penstock.http.problem import problem
 from penstock.server.answering import Answering
 from penstock.server.poller import IN, OUT
-from penstock.server.transport import BUSY, CLOSED, CONTENT, FLUSHING, HEAD, IDLE, LINGER, NEVER
+from penstock.server.transport import BUSY, CLOSED, CONTENT, FLUSHING, HEAD, IDLE, LINGER, NEVER, THREAD
 
 if TYPE_CHECKING:
     import asyncio
@@ -193,11 +193,13 @@ class Connection(Answering):
             return
         if self.is_doomed:
             self.close()
-        elif self.closing:
+        elif self.closing and (self.peer_ended or not self.reactor.is_retiring):
             self.end()
         elif self.peer_ended:
             self._advance_to_end()
         else:
+            if self.closing:  # to others, but its reply did not say so: it may bring one more request
+                self.deadline = self.reactor.now + self.reactor.idle_timeout_s
             self.watch(self.mask | IN)
             if self.reader.held:
                 self._advance(b"")
@@ -238,8 +240,15 @@ class Connection(Answering):
         elif self.body is not None and self.reader.in_content:
             self._fail_body(self.body, RemoteProtocolError(408, "the content came too slowly"))
 
-    def drain(self) -> None:
-        """The server stops: no request after the one under way."""
+    def drain(self, patience_s: float) -> None:
+        """The server stops: no request after the one under way; with patience, one more if none is."""
+        if patience_s:
+            # Not where the head of a reply is sent that promised to go on.
+            if self.phase in (CONTENT, THREAD) or (self.phase == BUSY and self.stream is None):
+                self.closing = True
+            elif self.phase == IDLE:
+                self.deadline = min(self.deadline, self.reactor.now + patience_s)
+            return
         self.closing = True
         if self.phase == IDLE:
             self.on_ready(IN)  # a request that is already here is still answered

@@ -138,7 +138,7 @@ class Intake(Transport):
             self.write(CONTINUE)
         body.is_started = True
         body.begin_wait()
-        if not self.peer_ended and not self.closing and not self.is_doomed:
+        if not self.peer_ended and not self.is_doomed and (not self.closing or self.reactor.is_draining):
             self.watch(self.mask | IN)
         if self.reader.in_content and self.unsent is None:
             self.deadline = body.deadline(self.reactor.config)
@@ -149,7 +149,7 @@ class Intake(Transport):
             self._feed_body(data)
             if self.body is not None and self.unsent is None:
                 self.deadline = self.body.deadline(self.reactor.config) if self.reader.in_content else NEVER
-        elif not self.closing:  # after the last request of a connection nothing counts
+        elif not self.closing or self.reactor.is_retiring:  # after the last request nothing counts
             self.reader.hold(data)
             if self.reader.buffered >= self.reactor.config.pipeline_buffer_bytes and self.phase != IDLE:
                 self.watch(self.mask & ~IN)

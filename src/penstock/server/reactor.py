@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.server.connection import Connection
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from penstock.http.handler import Handler, ServerView
+    from penstock.http.handler import Endpoint, Handler, ServerView
     from penstock.http.request import Request
     from penstock.http.response import Response
     from penstock.server.config import Config
@@ -70,6 +71,8 @@ class Reactor:
         self.when_flushed: dict[Transport, Callable[[], None]] = {}
         """What waits for a client to take the replies before."""
         self.is_draining = False
+        self.is_retiring = False
+        """Draining while other processes go on: the next reply of each connection is its last."""
         self._context = copy_context()  # a thread's own is that of a request, and must not reach the next
         self._ready: dict[int, Any] = {}  # descriptor -> Connection or Listener
         self._listeners: list[Listener] = []
@@ -143,17 +146,23 @@ class Reactor:
         for listener in self._listeners:
             listener.on_room()
 
-    def drain(self, on_empty: Callable[[], None]) -> None:
+    def drain(self, on_empty: Callable[[], None], *, patience_s: float = 0.0) -> None:
         """Stop accepting, finish what is in flight, close the rest; call `on_empty` once no connection is
-        left.
+        left. With `patience_s` other processes share the listening sockets and take what is in the kernel's
+        queue; an idle connection is kept that long for one more request, whose reply says close: a request
+        that is on its way while an idle connection closes would be lost.
         """
         self.is_draining = True
+        self.is_retiring = bool(patience_s)
         self.now = time.monotonic()
         for listener in self._listeners:
-            listener.stop()
+            listener.stop(takes_rest=not patience_s)
         self._listeners.clear()
+        if patience_s:
+            self.idle_timeout_s = patience_s
+            self.resolve = partial(_resolve_last, self.resolve)
         for connection in list(self.connections):
-            connection.drain()
+            connection.drain(patience_s)
         self._on_empty = on_empty
         if not self.connections:
             on_empty()
@@ -173,3 +182,9 @@ class Reactor:
     def drop_listener(self, listener: Listener) -> None:
         """A listener closes; its descriptor is still open."""
         self._ready.pop(listener.fd, None)
+
+
+def _resolve_last(resolve: Callable[[Request], Endpoint], request: Request) -> Endpoint:
+    """Resolve a request that is the last of its connection."""
+    request.connection.closing = True  # type: ignore[union-attr]  # a Connection: it set itself before
+    return resolve(request)

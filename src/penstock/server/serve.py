@@ -32,9 +32,13 @@ if TYPE_CHECKING:
     from penstock.server.bind import Bound
     from penstock.server.config import Config
     from penstock.server.transport import Transport
+    from penstock.server.worker import Seat
 
 _log = logging.getLogger("penstock.server")
 
+# A worker that retires gives idle connections this long for one more request. Clients and proxies that keep
+# connections use them again within it or hardly ever; it is what a reload costs in time.
+_PATIENCE_S = 2.0
 # Tasks get this long to clean up once they are cancelled; after a second signal everything does.
 _TASKS_STOP_S = 2.0
 _FORCED_STOP_S = 0.1
@@ -60,6 +64,7 @@ class Server:
         *,
         bound: Sequence[Bound] | None = None,
         handles_signals: bool = True,
+        seat: Seat | None = None,
     ) -> None:
         self.config = config
         self.started_at = time.time()
@@ -69,7 +74,11 @@ class Server:
         self._handler = handler
         self._application_path = application_path
         self._bound = bound or ()
-        self._handles_signals = handles_signals  # only the main thread may
+        self._seat = seat
+        # A Ctrl-C goes to supervisor and workers alike; the supervisor says what it means.
+        both = (signal.SIGINT, signal.SIGTERM) if seat is None else (signal.SIGTERM,)
+        self._signals = both if handles_signals else ()  # only the main thread may
+        self._is_retiring = False
         self._threads = ThreadPool(config.threads, config.queue_limit)
         self._processes = ProcessPool(config.processes)
         self._reactor: Reactor | None = None
@@ -177,13 +186,22 @@ class Server:
         if self._is_forced and self._forced is not None and not self._forced.done():
             self._forced.set_result(None)
 
+    def leave(self, *, to_others: bool) -> None:
+        """Begin to stop, unless that has begun; at the word of the supervisor. `to_others`: who shares the
+        listening sockets goes on.
+        """
+        if self._stop is not None and not self._stop.is_set():
+            self._is_retiring = to_others
+            self.stop()
+
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._forced: asyncio.Future[None] = loop.create_future()
-        if self._handles_signals:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, self.stop)
+        for number in self._signals:
+            loop.add_signal_handler(number, self.stop)
+        if self._seat is not None:
+            self._seat.take(self, loop)
         access_log = self._open_access_log()
         try:
             if not await self._start_application():
@@ -202,15 +220,16 @@ class Server:
                 await self._end_tasks(self._reactor.close())
                 await self._stop_application()
         finally:
-            if self._handles_signals:  # from here on a further signal ends the process by itself
-                for number in (signal.SIGINT, signal.SIGTERM):
-                    loop.remove_signal_handler(number)
+            for number in self._signals:  # from here on a further signal ends the process by itself
+                loop.remove_signal_handler(number)
+            if self._seat is not None:
+                self._seat.leave(loop)
             self._processes.stop()
             self._threads.stop(0.0 if self._is_forced else _THREADS_STOP_S)
             if access_log is not None:
                 access_log.stop()
             if self._reactor is not None:  # else it never served
-                _log.info("stopped")
+                self._tell("stopped")
 
     def _open_access_log(self) -> AccessLog | None:
         if not self.config.access_log:
@@ -247,24 +266,35 @@ class Server:
 
     async def _serve_until_stopped(self) -> None:
         assert self._reactor is not None and self._stop is not None  # noqa: S101, PT018
+        entry = self._seat.entry if self._seat is not None else None
         for bound in self._bound:
-            self._reactor.listen(Listener(self._reactor, bound.sock, self.config))
+            self._reactor.listen(Listener(self._reactor, bound.sock, self.config, entry))
         self.urls = [bound.url() for bound in self._bound]
-        write_banner(
-            self.config,
-            application_path=self._application_path,
-            urls=self.urls,
-            interface=getattr(self._handler, "interface", "Penstock App"),
-        )
+        self._announce()
         await self._stop.wait()
-        _log.info("stopping: finishing what is in flight, %g s at most", self.config.drain_timeout_s)
+        patience_s = min(_PATIENCE_S, self.config.drain_timeout_s) if self._is_retiring else 0.0
+        self._tell("stopping: finishing what is in flight, %g s at most", self.config.drain_timeout_s)
         empty = asyncio.get_running_loop().create_future()
-        self._reactor.drain(lambda: None if empty.done() else empty.set_result(None))
+        self._reactor.drain(lambda: None if empty.done() else empty.set_result(None), patience_s=patience_s)
         await asyncio.wait(
             [empty, self._forced], timeout=self.config.drain_timeout_s, return_when=asyncio.FIRST_COMPLETED
         )
         if self._reactor.connections:
             _log.warning("%d connections were cut off", len(self._reactor.connections))
+
+    def _announce(self) -> None:
+        """Tell who started the server that it serves: a person, or the supervisor."""
+        interface = getattr(self._handler, "interface", "Penstock App")
+        if self._seat is not None:
+            self._seat.say_ready(interface)
+            return
+        write_banner(
+            self.config, application_path=self._application_path, urls=self.urls, interface=interface
+        )
+
+    def _tell(self, message: str, *args: object) -> None:
+        """Log a step of an orderly life; of a worker's, the supervisor's is told."""
+        _log.log(logging.INFO if self._seat is None else logging.DEBUG, message, *args)
 
     async def _stop_application(self) -> None:
         stop = asyncio.ensure_future(self._handler.shutdown())

@@ -1,0 +1,387 @@
+"""The supervisor: holds the listening sockets, forks workers, replaces those that end.
+
+It knows sockets, pids and signals, and serves nothing itself: no thread, no loop, no epoll, so that it can
+fork at any time. One rule decides what to do next (`_reconcile`): there shall be as many workers as wanted,
+one more while one is stale; what is ready beyond the wanted number is retired, stale ones first. Crashes,
+reloads, recycling, TTIN and TTOU only change those numbers.
+
+    SIGTERM, SIGINT   all drain, exit 0; a second one: at once, exit 130
+    SIGHUP            a rolling reload: each worker is replaced, the new one ready before the old retires
+    SIGTTIN, SIGTTOU  one worker more, one less
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from penstock.errors import ApplicationError
+from penstock.observe.logs import configure
+from penstock.server.backoff import Backoff
+from penstock.server.banner import write_banner
+from penstock.server.bind import open_all
+from penstock.server.scoreboard import Scoreboard
+from penstock.server.worker import Channel, Seat, run_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from penstock.http.handler import Handler
+    from penstock.server.bind import Bound
+    from penstock.server.config import Config
+    from penstock.server.scoreboard import Entry
+
+_log = logging.getLogger("penstock.server")
+
+# A worker that cannot even say why it does not start gets as many tries before the first one has served.
+_BOOT_TRIES = 3
+# Processes at most, those included that are still draining after one reload or many.
+_WORKERS_LIMIT = 1024
+# How often deadlines are looked at.
+_TICK_S = 0.5
+# After its own deadlines a worker that drains gets this long before it is killed; after a second signal
+# the second number.
+_KILL_S = 5.0
+_FORCED_KILL_S = 2.0
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+_HANDLED = (*_STOPPING, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD)
+
+
+def supervise(load: Callable[[], Handler], config: Config, *, application_path: str = "") -> int:
+    """Serve what `load()` returns with `config.workers` processes until told to stop; return the exit status,
+    in a worker that of the worker. ConfigError: cannot listen; ApplicationError: no worker can start.
+    """
+    if config.preload:
+        handler = load()
+        load = lambda: handler  # noqa: E731
+    configure(config.log_level)
+    if config.preload:
+        _warn_of_threads()
+    bound = open_all(config)
+    supervisor = Supervisor(bound, config, application_path)
+    try:
+        return supervisor.run()
+    except _Forked as forked:
+        seat = forked.seat
+    finally:
+        supervisor.leave()
+    # A worker from here on, outside of everything the supervisor does on its way out.
+    return run_worker(load, config, seat, application_path)
+
+
+def _warn_of_threads() -> None:
+    import threading
+
+    if threading.active_count() > 1:
+        _log.warning("the preloaded application has started threads; workers will not have them")
+
+
+class _Forked(BaseException):
+    """Takes a new worker out of the supervisor's code."""
+
+    def __init__(self, seat: Seat) -> None:
+        self.seat = seat
+
+
+class _Worker:
+    """A worker as the supervisor sees it."""
+
+    def __init__(self, pid: int, channel: Channel, entry: Entry, now: float) -> None:
+        self.pid = pid
+        self.channel = channel
+        self.entry = entry
+        self.started = now
+        self.is_ready = False
+        self.stale = ""
+        """Why it is to be replaced; "" when it is not."""
+        self.is_retiring = False
+        self.failure = ""
+        """What it said before it gave up."""
+        self.kill_at = 0.0
+        """On the monotonic clock; 0.0: it may live."""
+
+
+class Supervisor:
+    """The parent of some workers."""
+
+    def __init__(self, bound: Sequence[Bound], config: Config, application_path: str = "") -> None:
+        self._bound = bound
+        self._config = config
+        self._application_path = application_path
+        self._wanted = config.workers
+        self._workers: dict[int, _Worker] = {}
+        self._pid = os.getpid()
+        self._signals: list[int] = []
+        self._stops = 0  # signals to stop so far
+        self._is_booted = False
+        self._boot_failures = 0
+        self._failure: str | None = None
+        self._backoff = Backoff()
+        self._scoreboard = Scoreboard(_WORKERS_LIMIT)
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+
+    def run(self) -> int:
+        """Return the exit status; ApplicationError when no worker can start. Raises `_Forked` in a worker."""
+        signal.set_wakeup_fd(self._wake_in.fileno(), warn_on_full_buffer=False)
+        for number in _HANDLED:
+            signal.signal(number, self._on_signal)
+        while True:
+            self._take_signals()
+            self._reap()
+            now = time.monotonic()
+            if self._stops and not self._workers:
+                break
+            self._kill_overdue(now)
+            if not self._stops:
+                self._reconcile(now)
+            self._wait(now)
+        if self._failure is not None:
+            raise ApplicationError(self._failure)
+        _log.info("stopped")
+        return 130 if self._stops > 1 else 0
+
+    def leave(self) -> None:
+        """Let go of everything a worker does not share; in the supervisor, of the listening sockets too."""
+        signal.set_wakeup_fd(-1)
+        self._wake_in.close()
+        self._wake_out.close()
+        for worker in self._workers.values():
+            worker.channel.close()
+        if os.getpid() == self._pid:
+            for bound in self._bound:
+                bound.close()
+
+    # Signals.
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self._signals.append(number)
+
+    def _take_signals(self) -> None:
+        while self._signals:
+            number = self._signals.pop(0)
+            if number in _STOPPING:
+                self._stop()
+            elif self._stops:
+                continue
+            elif number == signal.SIGHUP:
+                self._reload()
+            elif number == signal.SIGTTIN:
+                self._resize(self._wanted + 1)
+            elif number == signal.SIGTTOU:
+                self._resize(max(1, self._wanted - 1))
+
+    def _stop(self) -> None:
+        """Have every worker drain; the second time, end at once."""
+        self._stops += 1
+        config, now = self._config, time.monotonic()
+        if self._stops == 1:
+            _log.info("stopping %d workers, %g s at most", len(self._workers), config.drain_timeout_s)
+            for bound in self._bound:  # the workers' copies take what the kernel has completed
+                bound.close()
+            patience_s = self._drain_patience_s()
+        else:
+            _log.warning("a second signal: stopping at once")
+            patience_s = _FORCED_KILL_S
+        for worker in self._workers.values():
+            worker.is_retiring = True
+            worker.kill_at = now + patience_s
+            _signal(worker, signal.SIGTERM)
+
+    def _drain_patience_s(self) -> float:
+        return self._config.drain_timeout_s + self._config.lifespan_timeout_s + _KILL_S
+
+    def _reload(self) -> None:
+        _log.info("reload: replacing %d workers, one at a time", len(self._workers))
+        for worker in self._workers.values():
+            worker.stale = worker.stale or "reload"
+        self._backoff.reset()
+
+    def _resize(self, wanted: int) -> None:
+        self._wanted = wanted
+        _log.info("%d workers wanted", wanted)
+
+    # Workers.
+
+    def _reconcile(self, now: float) -> None:
+        """Start what is missing; retire what is too much."""
+        serving = [worker for worker in self._workers.values() if not worker.is_retiring]
+        ready = [worker for worker in serving if worker.is_ready]
+        ready.sort(key=lambda worker: (not worker.stale, worker.started))
+        for worker in ready[: max(0, len(ready) - self._wanted)]:
+            self._retire(worker, now)
+            serving.remove(worker)
+        wanted = self._wanted + any(worker.stale for worker in serving)
+        if now >= self._backoff.until:
+            for _ in range(wanted - len(serving)):
+                self._start(now)
+
+    def _retire(self, worker: _Worker, now: float) -> None:
+        worker.is_retiring = True
+        worker.kill_at = now + self._drain_patience_s()
+        worker.channel.send("retire")
+        if worker.stale == "reload" and not self._list_stale("reload"):
+            _log.info("reload done")
+
+    def _start(self, now: float) -> None:
+        """Fork; in the child, `_Forked` is raised."""
+        entry = self._scoreboard.give()
+        if entry is None:  # too many that do not end; they are killed in time
+            return
+        ours, theirs = Channel.pair()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Blocked until the child has its own answer to them: one that came in between would be lost.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+        pid = os.fork()
+        if pid:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+            worker = self._workers[pid] = _Worker(pid, ours, entry, now)
+            worker.kill_at = now + 2 * self._config.lifespan_timeout_s  # to import it, and to start it
+            _log.debug("worker %d is started", pid)
+            return
+        for number in _HANDLED:
+            # A Ctrl-C goes to the whole group, a hang-up too: the supervisor says what they mean. Not
+            # SIG_IGN, which would reach the programs that the application starts.
+            is_default = number in (signal.SIGTERM, signal.SIGCHLD)
+            signal.signal(number, signal.SIG_DFL if is_default else _ignore)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        ours.close()
+        raise _Forked(Seat(theirs, entry, self._bound))
+
+    def _listen_to(self, worker: _Worker) -> None:
+        """Take what a worker has to say."""
+        for word, text in worker.channel.receive():
+            if word == "ready":
+                worker.is_ready = True
+                worker.kill_at = worker.kill_at if worker.is_retiring else 0.0
+                self._on_ready(worker, text)
+            elif word == "failed":
+                worker.failure = text
+
+    def _on_ready(self, worker: _Worker, interface: str) -> None:
+        _log.debug("worker %d is ready", worker.pid)
+        if self._is_booted or sum(each.is_ready for each in self._workers.values()) < self._wanted:
+            return
+        self._is_booted = True
+        urls = [bound.url() for bound in self._bound]
+        write_banner(self._config, application_path=self._application_path, urls=urls, interface=interface)
+
+    def _reap(self) -> None:
+        """Collect processes that ended: workers, and as PID 1 whatever else was left to us."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            worker = self._workers.get(pid)
+            if worker is not None:
+                self._listen_to(worker)
+                del self._workers[pid]
+                worker.channel.close()
+                self._scoreboard.take_back(worker.entry)
+                self._on_end(worker, os.waitstatus_to_exitcode(status))
+
+    def _on_end(self, worker: _Worker, code: int) -> None:
+        if worker.is_retiring:
+            _log.debug("worker %d has ended, %s", worker.pid, _describe(code))
+            return
+        now = time.monotonic()
+        delay_s = self._backoff.fail(now, lived_s=now - worker.started if worker.is_ready else 0.0)
+        if worker.is_ready:
+            after = f" in {delay_s:g} s" if delay_s else ""
+            _log.error("worker %d has ended, %s; it is replaced%s", worker.pid, _describe(code), after)
+            return
+        reason = worker.failure or f"a worker ended before it was ready, {_describe(code)}"
+        if not self._is_booted:
+            self._boot_failures += 1
+            if worker.failure or self._boot_failures >= _BOOT_TRIES:
+                self._give_up(reason)
+            return
+        if self._drop_reload():
+            _log.error("reload given up, the workers there are stay: %s", reason)
+        else:
+            _log.error("a worker cannot start, next try in %g s: %s", delay_s, reason)
+
+    def _give_up(self, reason: str) -> None:
+        """Nothing can be served: stop the workers that there are and say why."""
+        if self._failure is None:
+            self._failure = reason
+            self._stops = self._stops or 1
+            for worker in self._workers.values():
+                worker.is_retiring = True
+                worker.kill_at = time.monotonic() + self._drain_patience_s()
+                _signal(worker, signal.SIGTERM)
+
+    def _list_stale(self, reason: str) -> list[_Worker]:
+        workers = self._workers.values()
+        return [worker for worker in workers if worker.stale == reason and not worker.is_retiring]
+
+    def _drop_reload(self) -> bool:
+        """Let stale workers stay; False when none is stale for a reload."""
+        dropped = self._list_stale("reload")
+        for worker in dropped:
+            worker.stale = ""
+        return bool(dropped)
+
+    def _kill_overdue(self, now: float) -> None:
+        for worker in self._workers.values():
+            if worker.kill_at and now >= worker.kill_at:
+                what = "end" if worker.is_retiring else "become ready"
+                _log.error("worker %d does not %s in time; it is killed", worker.pid, what)
+                worker.failure = worker.failure or "the application is not ready in time (--lifespan-timeout)"
+                worker.kill_at = now + _FORCED_KILL_S
+                _signal(worker, signal.SIGKILL)
+
+    def _wait(self, now: float) -> None:
+        """Sleep until a signal or a worker's word, or until a deadline may have passed."""
+        poller = select.poll()
+        poller.register(self._wake_out, select.POLLIN)
+        listened = {}
+        for worker in self._workers.values():
+            if worker.channel.is_open:
+                listened[worker.channel.fileno()] = worker
+                poller.register(worker.channel.fileno(), select.POLLIN)
+        wait_s = min(_TICK_S, max(0.0, self._backoff.until - now) or _TICK_S)
+        for fd, _ in poller.poll(wait_s * 1000):
+            if fd in listened:
+                self._listen_to(listened[fd])
+            else:
+                self._drain_wakeups()
+
+    def _drain_wakeups(self) -> None:
+        try:
+            self._wake_out.recv(4096)
+        except BlockingIOError:
+            pass
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    """A signal that is the supervisor's."""
+
+
+def _signal(worker: _Worker, number: int) -> None:
+    try:
+        os.kill(worker.pid, number)
+    except ProcessLookupError:
+        pass  # it waits to be reaped
+
+
+def _describe(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"by signal {-code}"
