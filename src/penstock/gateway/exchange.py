@@ -81,6 +81,7 @@ class Exchange:
         """Nobody reads what the application sends: the client left, or was refused."""
         self._gone: asyncio.Event | None = None
         self._pieces: AsyncIterator[bytes] | None = None
+        self._begun: asyncio.Future[None] | None = None
 
     # What the application calls.
 
@@ -212,7 +213,7 @@ class Exchange:
     def begin(self, sink: Sink) -> None:
         """The head is sent."""
         self._sink = sink
-        if not self._begun.done():
+        if self._begun is not None and not self._begun.done():
             self._begun.set_result(None)
 
     def disconnect(self) -> None:
@@ -220,7 +221,7 @@ class Exchange:
         self.is_gone = True
         if self._gone is not None:
             self._gone.set()
-        if self._state >= STREAMING and not self._begun.done():
+        if self._begun is not None and not self._begun.done():
             self._begun.set_result(None)
 
     # The end of the application's call.
