@@ -759,7 +759,7 @@ def test_application_may_be_a_plain_function_that_returns_an_awaitable():
         def __await__(self):
             return hello(*self.arguments).__await__()
 
-    handler = ASGIHandler(lambda *arguments: Awaitable(*arguments))
+    handler = ASGIHandler(Awaitable)
 
     with serve(handler) as server:
         # its lifespan sends a response and is told so
