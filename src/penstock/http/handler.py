@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 
     from penstock.http.request import Request
     from penstock.http.response import Response
@@ -83,11 +83,23 @@ class Handler(Protocol):
         ...
 
 
+class Draining(Protocol):
+    """Whether the server has begun to stop: true then, and whoever awaits it is told."""
+
+    def __bool__(self) -> bool: ...
+
+    def __await__(self) -> Generator[Any, None, None]: ...
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait in a thread, at most so long; return whether it has begun."""
+        ...
+
+
 class ServerView(Protocol):
     """What an application may know of and ask from the server it runs in."""
 
     @property
-    def draining(self) -> bool:
+    def draining(self) -> Draining:
         """True once the server has begun to stop."""
         ...
 

@@ -15,7 +15,7 @@ from penstock.http.headers import Headers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from penstock.http.handler import BodyStream, ConnectionView, ServerView
+    from penstock.http.handler import BodyStream, ConnectionView, Draining, ServerView
     from penstock.http.query import Query
 
 
@@ -215,6 +215,16 @@ class Request:
     def server(self) -> ServerView | None:
         """The server this request came through: pools, drain state. None in process, as in tests."""
         return self.connection.server if self.connection is not None else None
+
+    @property
+    def draining(self) -> Draining:
+        """True once the server has begun to stop, and awaitable until then: for streams and for work that
+        goes on and on. RuntimeError for a request that came through no server.
+        """
+        server = self.server
+        if server is None:
+            raise RuntimeError("this request came through no server, so nothing will tell of its end")
+        return server.draining
 
     @property
     def trace_id(self) -> str:

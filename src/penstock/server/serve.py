@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import ApplicationError, ConfigError, PenstockError
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
+from penstock.server.draining import Drain
 from penstock.server.listen import Listener
 from penstock.server.processes import ProcessPool
 from penstock.server.reactor import Reactor
@@ -71,6 +72,7 @@ class Server:
         """Seconds since the epoch."""
         self.urls: list[str] = []
         """Where it is reached, once it listens."""
+        self.draining = Drain()
         self._handler = handler
         self._application_path = application_path
         self._bound = bound or ()
@@ -86,10 +88,6 @@ class Server:
         self._is_forced = False
 
     # What a handler may ask for.
-
-    @property
-    def draining(self) -> bool:
-        return self._reactor is not None and self._reactor.is_draining
 
     def thread_pool(self) -> dict[str, int]:
         """Return total_workers, active_workers, idle_workers, queue_depth, as of now."""
@@ -276,6 +274,7 @@ class Server:
         self._tell("stopping: finishing what is in flight, %g s at most", self.config.drain_timeout_s)
         empty = asyncio.get_running_loop().create_future()
         self._reactor.drain(lambda: None if empty.done() else empty.set_result(None), patience_s=patience_s)
+        self.draining.begin()  # by now every connection knows: a reply to this carries Connection: close
         await asyncio.wait(
             [empty, self._forced], timeout=self.config.drain_timeout_s, return_when=asyncio.FIRST_COMPLETED
         )
