@@ -74,7 +74,8 @@ def test_help_groups_the_flags(penstock):
     lines = penstock("run", "--help").stdout.splitlines()
 
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
-    assert headings[-5:] == ["listening:", "work:", "deadlines:", "limits:", "log and responses:"]
+    groups = [f"{group}:" for group in dict.fromkeys(setting.group for setting in SETTINGS)]
+    assert headings[-len(groups) :] == groups
 
 
 # --------------------------------------------------------------------------------------- mistakes on the command line
@@ -251,11 +252,23 @@ def other_value(setting):
         "bind": "127.0.0.9:1",
         "unix_mode": "606",
         "unix_owner": "nobody",
+        "tls_cert": "cert.pem",
+        "tls_key": "key.pem",
+        "tls_key_password": "sesame",
+        "tls_client_ca": "ca.pem",
+        "tls_self_signed": "true",
+        "proxy_trust": "10.0.0.0/8",
+        "proxy_family": "forwarded",
+        "proxy_protocol": "true",
         "access_log": "false",
         "log_level": "error",
         "server_header": "penstock",
     }
     return words.get(setting.key, "321")
+
+
+def flag_of(setting):
+    return setting.flag.replace("--", "--no-") if other_value(setting) == "false" else setting.flag
 
 
 def test_check_shows_every_default(penstock):
@@ -271,14 +284,13 @@ def test_check_shows_every_default(penstock):
 def test_every_setting_is_taken_from_its_flag(penstock):
     words = []
     for setting in SETTINGS:
-        words += ["--no-access-log"] if setting.key == "access_log" else [setting.flag, other_value(setting)]
+        words += [flag_of(setting)] if isinstance(setting.kind, Switch) else [setting.flag, other_value(setting)]
 
     shown = shown_by_check(penstock("check", *words))
 
     for setting in SETTINGS:
         expected = setting.kind.show(setting.kind.read(other_value(setting)))
-        flag = "--no-access-log" if setting.key == "access_log" else setting.flag
-        assert shown[setting.key] == (expected, flag)
+        assert shown[setting.key] == (expected, flag_of(setting))
 
 
 def test_every_setting_is_taken_from_the_environment(penstock):
@@ -302,7 +314,7 @@ def test_every_setting_is_taken_from_a_file(penstock, tmp_path, name, header, so
     text = header
     for setting in SETTINGS:
         value = other_value(setting)
-        text += f"{setting.key} = {value if value in ('false', '321') else repr(value)}\n"
+        text += f"{setting.key} = {value if value in ('true', 'false', '321') else repr(value)}\n"
     (tmp_path / name).write_text(text)
 
     shown = shown_by_check(penstock("check"))

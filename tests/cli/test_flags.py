@@ -12,6 +12,7 @@ import re
 import select
 import signal
 import socket
+import ssl
 import threading
 import time
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,7 @@ import pytest
 
 from penstock.server.config import SETTINGS
 from tests.cli.conftest import find_url, running, start
+from tests.server.certificates import Authority, openssl
 
 WAIT_S = 20.0
 PIECE = 65_536
@@ -80,6 +82,10 @@ async def stream() -> StreamResponse:
 @app.get("/pid")
 async def pid() -> int:
     return os.getpid()
+
+@app.get("/client")
+async def client(request: Request) -> dict:
+    return {{"client": request.client, "url": request.url}}
 
 @app.get("/seen")
 async def show_seen() -> dict:
@@ -226,6 +232,141 @@ def test_unix_owner_owns_the_socket(tmp_path):
         found = path.stat()
 
     assert (found.st_uid, found.st_gid) == (12345, 54321)
+
+
+# ----------------------------------------------------------------------------------------------------------------- tls
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@contextmanager
+def securely(folder, pair, *words, **variables):
+    words = ["--port", "0", "--tls-cert", str(pair[0]), "--tls-key", str(pair[1]), *words]
+    with running(folder, APPLICATION, *words, **variables) as (child, lines):
+        yield Server(child, re.search(r"https://\S+", "".join(lines))[0])
+
+
+def ask_securely(server, context):
+    with context.wrap_socket(server.connect(), server_hostname="localhost") as client:
+        client.sendall(request("/", "Connection: close"))
+        return read_reply(client)
+
+
+def test_tls_cert_is_shown(tmp_path, authority):
+    with securely(tmp_path, authority.issue("shop")) as server:
+        reply = ask_securely(server, authority.client())
+        plain = server.get("/")
+
+    assert status_of(reply) == 200
+    assert status_of(plain) == 400
+    assert b"https://" in plain
+
+
+def test_tls_key_has_to_be_that_of_the_certificate(penstock, tmp_path, authority):
+    (tmp_path / "shop.py").write_text(APPLICATION)
+    certificate, _ = authority.issue("one")
+    _, key = authority.issue("two")
+
+    done = penstock("run", "shop:app", "--tls-cert", str(certificate), "--tls-key", str(key))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not the key of the certificate" in done.stderr
+
+
+def test_tls_key_password_opens_the_key(penstock, tmp_path, authority):
+    (tmp_path / "shop.py").write_text(APPLICATION)
+    certificate, key = authority.issue("shop")
+    locked = tmp_path / "locked.key"
+    openssl("ec", "-aes256", "-in", str(key), "-out", str(locked), "-passout", "pass:sesame")
+
+    done = penstock("run", "shop:app", "--tls-cert", str(certificate), "--tls-key", str(locked))
+    with securely(tmp_path, (certificate, locked), PENSTOCK_TLS_KEY_PASSWORD="sesame") as server:
+        reply = ask_securely(server, authority.client())
+
+    assert "--tls-key-password" in done.stderr
+    assert status_of(reply) == 200
+
+
+def test_tls_client_ca_asks_for_a_certificate(tmp_path, authority):
+    with securely(tmp_path, authority.issue("shop"), "--tls-client-ca", str(authority.certificate)) as server:
+        with pytest.raises(OSError, match=r"(?i)certificate.required|reset|broken pipe|EOF"):
+            ask_securely(server, authority.client())
+        reply = ask_securely(server, authority.client(*authority.issue("client")))
+
+    assert status_of(reply) == 200
+
+
+def test_tls_self_signed_serves_localhost(tmp_path):
+    words = ["--port", "0", "--tls-self-signed"]
+    with running(tmp_path, APPLICATION, *words, XDG_CACHE_HOME=str(tmp_path)) as (child, lines):
+        server = Server(child, re.search(r"https://\S+", "".join(lines))[0])
+        context = ssl.create_default_context(cafile=str(tmp_path / "penstock" / "self-signed.pem"))
+        reply = ask_securely(server, context)
+
+    assert status_of(reply) == 200
+
+
+def test_tls_handshake_timeout_cuts_off_a_silent_client(tmp_path, authority):
+    with securely(tmp_path, authority.issue("shop"), "--tls-handshake-timeout", "0.3") as server:
+        start = time.monotonic()
+        with server.connect(b"\x16\x03") as client:
+            rest = client.recv(1)
+
+    assert rest == b""
+    assert time.monotonic() - start < 8
+
+
+# ------------------------------------------------------------------------------------------------------------- proxies
+
+TOLD = [
+    "X-Forwarded-For: 203.0.113.9",
+    "X-Forwarded-Proto: https",
+    "X-Forwarded-Host: shop.example",
+    "Forwarded: for=198.51.100.7;proto=https;host=other.example",
+    "Connection: close",
+]
+
+
+def ask_client(server, ahead=b""):
+    return json.loads(server.exchange(ahead + request("/client", *TOLD)).partition(b"\r\n\r\n")[2])
+
+
+def test_proxy_trust_takes_the_word_of_those_named(tmp_path):
+    with serving(tmp_path, "--proxy-trust", "10.0.0.0/8,192.0.2.1") as server:
+        of_nobody = ask_client(server)
+    with serving(tmp_path, "--proxy-trust", "10.0.0.0/8", "--proxy-trust", "127.0.0.0/8") as server:
+        of_proxy = ask_client(server)
+
+    assert of_nobody["client"][0] == "127.0.0.1"
+    assert of_nobody["url"] == "http://test/client"
+    assert of_proxy == {"client": ["203.0.113.9", 0], "url": "https://shop.example/client"}
+
+
+@pytest.mark.parametrize(
+    ("family", "host", "url"),
+    [
+        ("forwarded", "198.51.100.7", "https://other.example/client"),
+        ("none", "127.0.0.1", "http://test/client"),
+    ],
+)
+def test_proxy_family_says_which_fields_are_read(tmp_path, family, host, url):
+    with serving(tmp_path, "--proxy-trust", "127.0.0.1", "--proxy-family", family) as server:
+        seen = ask_client(server)
+
+    assert (seen["client"][0], seen["url"]) == (host, url)
+
+
+def test_proxy_protocol_names_the_client(tmp_path):
+    words = ["--proxy-trust", "127.0.0.1", "--proxy-protocol", "--proxy-family", "none"]
+    with serving(tmp_path, *words) as server:
+        seen = ask_client(server, b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 443\r\n")
+        with pytest.raises(ConnectionResetError):
+            server.exchange(request("/client"))
+
+    assert seen["client"] == ["203.0.113.9", 4711]
 
 
 # ------------------------------------------------------------------------------------------------------------- workers

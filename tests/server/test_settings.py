@@ -6,6 +6,7 @@ import pytest
 
 from penstock.errors import ConfigError
 from penstock.server.config import SETTINGS
+from penstock.server.kinds import Switch
 from penstock.server.settings import resolve_settings
 
 # For each setting a value in each of three sources, all different from each other and from the default.
@@ -13,6 +14,14 @@ SPECIAL = {
     "bind": ("127.0.0.1:1", "unix:/run/shop.sock", "[::1]:2"),
     "unix_mode": ("600", "666", "644"),
     "unix_owner": ("one", "two:two", ":three"),
+    "tls_cert": ("one", "two", "three"),
+    "tls_key": ("one", "two", "three"),
+    "tls_key_password": ("one", "two", "three"),
+    "tls_client_ca": ("one", "two", "three"),
+    "proxy_trust": ("10.0.0.0/8", "unix", "::1"),
+    "proxy_family": ("none", "forwarded", "none"),
+    "proxy_protocol": ("false", "true", "false"),
+    "tls_self_signed": ("false", "true", "false"),
     "host": ("127.0.0.2", "127.0.0.3", "localhost"),
     "access_log": ("false", "true", "false"),
     "log_level": ("debug", "error", "warning"),
@@ -46,7 +55,7 @@ def test_flag_beats_environment_beats_file_beats_default(setting, tmp_path):
     empty, filled = tmp_path / "empty", tmp_path / "filled"
     empty.mkdir()
     filled.mkdir()
-    is_bare = setting.key == "access_log" or setting.key not in SPECIAL
+    is_bare = isinstance(setting.kind, Switch) or setting.key not in SPECIAL
     (filled / "penstock.toml").write_text(f"{setting.key} = {from_file if is_bare else repr(from_file)}\n")
 
     resolved = [

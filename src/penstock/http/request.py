@@ -202,13 +202,24 @@ class Request:
         return self.connection.scheme if self.connection is not None else "http"
 
     @property
+    def prefix(self) -> str:
+        """What a trusted proxy took off the path before it passed the request on: "", or "/shop"."""
+        return self._kept("prefix") or ""
+
+    @prefix.setter
+    def prefix(self, value: str) -> None:
+        self._keep("prefix", value)
+
+    @property
     def url(self) -> str:
         """The absolute URL the client asked for."""
-        return f"{self.scheme}://{self.host}{self.target}"
+        return f"{self.scheme}://{self.host}{self.prefix}{self.target}"
 
     @property
     def client(self) -> tuple[str, int] | None:
-        """Address and port of the peer, or None for a request that came over no TCP socket."""
+        """Address and port of the peer, or of the client a trusted proxy names (port 0 when it names none);
+        None for a request that came over no TCP socket.
+        """
         return self.connection.client if self.connection is not None else None
 
     @property

@@ -83,16 +83,17 @@ class Bound:
     def __init__(self, sock: socket.socket, *, path: str = "") -> None:
         sock.setblocking(False)
         self.sock = sock
+        self.scheme = "http"
         self._path = path
         self._identity = _identify(path) if path else None
         self._pid = os.getpid()
 
-    def url(self, scheme: str = "http") -> str:
+    def url(self) -> str:
         """The URL under which it is reached; the path for a unix socket, which has none."""
         if self.sock.family == getattr(socket, "AF_UNIX", None):
             return f"unix:{os.fsdecode(self.sock.getsockname())}"
         host, port = self.sock.getsockname()[:2]
-        return f"{scheme}://{Tcp(host, port)}"
+        return f"{self.scheme}://{Tcp(host, port)}"
 
     def close(self) -> None:
         """Close it, and remove its path if that is still ours; a process forked later leaves it alone."""
@@ -109,6 +110,7 @@ def open_all(config: Config) -> list[Bound]:
     """Open every address of `config`; what systemd passed takes the place of host and port. ConfigError says
     in one line why one cannot be opened; then none is.
     """
+    config.check_together()
     inherited = take_sockets()
     addresses: Sequence[Tcp | Unix | Inherited]
     if config.bind:
@@ -117,10 +119,15 @@ def open_all(config: Config) -> list[Bound]:
         addresses = [Inherited(str(number)) for number in inherited.values()]
     else:
         addresses = [Tcp(config.host, config.port)]
+    if config.is_secure:  # found wrong here, before anything is served or forked
+        from penstock.server.tls import Tls
+
+        Tls(config)
     opened: list[Bound] = []
     try:
         for address in addresses:
-            opened.append(_open(address, config, inherited))  # noqa: PERF401 - what is open is closed on error
+            opened.append(_open(address, config, inherited))
+            opened[-1].scheme = "https" if config.is_secure else "http"
     except ConfigError:
         for bound in opened:
             bound.close()

@@ -25,7 +25,9 @@ from penstock.server.kinds import (
     Host,
     Kind,
     Mode,
+    Peer,
     Seconds,
+    Secret,
     Several,
     Size,
     Switch,
@@ -34,6 +36,8 @@ from penstock.server.kinds import (
 from penstock.wire.limits import Limits
 
 LISTENING = "listening"
+TLS = "tls"
+PROXIES = "proxies"
 WORK = "work"
 WORKERS = "workers"
 DEADLINES = "deadlines"
@@ -82,6 +86,49 @@ class Config:
         2048, LISTENING, Count(1, 65_535), "connections the kernel may hold before they are accepted"
     )
 
+    tls_cert: tuple[str, ...] = _setting(
+        (),
+        TLS,
+        Several(Text("FILE", "a path")),
+        "serve HTTPS with this certificate chain (PEM); repeat it and the key to choose by name",
+    )
+    tls_key: tuple[str, ...] = _setting(
+        (),
+        TLS,
+        Several(Text("FILE", "a path")),
+        "its private key (PEM); none when it is in the same file",
+    )
+    tls_key_password: str | None = _setting(None, TLS, Secret(), "what an encrypted key is opened with")
+    tls_client_ca: str | None = _setting(
+        None, TLS, Text("FILE", "a path"), "ask clients for a certificate signed by one of these (PEM)"
+    )
+    tls_self_signed: bool = _setting(
+        default=False,
+        group=TLS,
+        kind=Switch(),
+        purpose="serve HTTPS with a certificate for localhost made by openssl, for development",
+    )
+
+    # uvicorn and gunicorn trust 127.0.0.1 unasked: then any local process says who the client is.
+    proxy_trust: tuple[str, ...] = _setting(
+        (),
+        PROXIES,
+        Several(Peer()),
+        "whose word about the client is taken: addresses, networks, unix, *",
+    )
+    proxy_family: str = _setting(
+        "x-forwarded",
+        PROXIES,
+        Choice("x-forwarded", "forwarded", "none"),
+        "the fields they write; never both",
+    )
+    proxy_protocol: bool = _setting(
+        default=False,
+        group=PROXIES,
+        kind=Switch(),
+        purpose="each of their connections begins with a header of the PROXY protocol, version 1 or 2",
+    )
+
     # gunicorn 1, uvicorn 1, nginx 1. More use more processors, each with a copy of the application that
     # shares no memory with the others: for the operator to decide.
     workers: int = _setting(1, WORKERS, Count(1, 512), "processes that serve; more than one has a supervisor")
@@ -109,6 +156,10 @@ class Config:
     # and write buffers it would be 3 GB, so more is for the operator to decide.
     connection_limit: int = _setting(10_000, WORK, Count(), "open connections; beyond it accepting pauses")
 
+    # nginx 60, Apache 5-20 (mod_reqtimeout), hypercorn 60: three packets each way and a signature.
+    tls_handshake_timeout_s: float = _setting(
+        10.0, DEADLINES, Seconds(), "for a client to finish the TLS handshake"
+    )
     # granian 30, nginx 60, Node 60, Apache 20-40: a head fits in a few packets.
     head_timeout_s: float = _setting(
         15.0, DEADLINES, Seconds(), "to receive a request's head, from its first byte"
@@ -180,6 +231,26 @@ class Config:
                 raise ConfigError(msg) from None
             object.__setattr__(self, setting.name, value)
 
+    def check_together(self) -> None:
+        """Raise `ConfigError` for values that are right alone and wrong together; at the start."""
+        if self.tls_key and len(self.tls_key) != len(self.tls_cert):
+            msg = (
+                f"tls_key: {len(self.tls_key)} of them for {len(self.tls_cert)} of tls_cert; they go in pairs"
+            )
+            raise ConfigError(msg)
+        if self.tls_self_signed and self.tls_cert:
+            raise ConfigError("tls_self_signed: there is a tls_cert; one of the two")
+        if self.tls_client_ca and not self.is_secure:
+            raise ConfigError("tls_client_ca: clients show a certificate over TLS only; set tls_cert")
+
+        if self.proxy_protocol and not self.proxy_trust:
+            raise ConfigError("proxy_protocol: nobody is trusted to send it; name the proxies in proxy_trust")
+
+    @property
+    def is_secure(self) -> bool:
+        """TLS is spoken on every address."""
+        return bool(self.tls_cert) or self.tls_self_signed
+
     @property
     def limits(self) -> Limits:
         """The bounds on one request, as the wire takes them."""
@@ -196,6 +267,7 @@ class Config:
     def timeouts(self) -> list[float]:
         """Every deadline of a connection, in seconds: the shortest says how often they are looked at."""
         return [
+            self.tls_handshake_timeout_s,
             self.head_timeout_s,
             self.content_timeout_s,
             self.idle_timeout_s,

@@ -222,6 +222,28 @@ class Bind:
         return value
 
 
+class Peer:
+    """Addresses whose word is taken."""
+
+    metavar = "ADDRESS"
+    expected = "an address, a network such as 10.0.0.0/8, unix or *"
+
+    def read(self, value: object) -> str:
+        """The address or network as text."""
+        from penstock.errors import ConfigError
+        from penstock.http.forwarded import TrustedProxies
+
+        try:
+            TrustedProxies([value if isinstance(value, str) else ""])
+        except ConfigError:
+            raise _unexpected(self, value) from None
+        return str(value)
+
+    def show(self, value: str) -> str:
+        """The text."""
+        return value
+
+
 class Mode:
     """Permissions of a file, in octal."""
 
@@ -255,6 +277,23 @@ class Text:
     def show(self, value: str | None) -> str:
         """The text, or "none"."""
         return "none" if value is None else value
+
+
+class Secret:
+    """A text that is never shown."""
+
+    metavar = "TEXT"
+    expected = "a text"
+
+    def read(self, value: object) -> str | None:
+        """The text; an empty one is none."""
+        if value is None or isinstance(value, str):
+            return value or None
+        raise ValueError(f"expected {self.expected}")
+
+    def show(self, value: str | None) -> str:
+        """Whether there is one."""
+        return "none" if value is None else "********"
 
 
 class FieldValue:

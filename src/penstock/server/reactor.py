@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.server.connection import Connection
 from penstock.server.poller import make_poller
 from penstock.server.tasks import make_runner
+from penstock.server.transport import CLOSED
 from penstock.wire.serialise import Serialiser
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from penstock.server.config import Config
     from penstock.server.listen import Listener
     from penstock.server.threads import ThreadPool
+    from penstock.server.tls import Tls
     from penstock.server.transport import Transport
 
     LogAccess = Callable[[Transport, Request, Response, int, float], None]
@@ -73,6 +75,9 @@ class Reactor:
         self.is_draining = False
         self.is_retiring = False
         """Draining while other processes go on: the next reply of each connection is its last."""
+        self.begin: Callable[[Reactor, socket.socket, object], Any] = Connection
+        """What a new connection is at first: itself, or the first stage on its way there."""
+        self.tls: Tls | None = None
         self._context = copy_context()  # a thread's own is that of a request, and must not reach the next
         self._ready: dict[int, Any] = {}  # descriptor -> Connection or Listener
         self._listeners: list[Listener] = []
@@ -101,10 +106,19 @@ class Reactor:
 
     def add(self, sock: socket.socket, address: object) -> None:
         """Take over a connected, non-blocking socket."""
-        connection = Connection(self, sock, address)
+        connection = self.begin(self, sock, address)
         self.connections.add(connection)
         self._ready[connection.fd] = connection
         self.poller.register(connection.fd, connection.mask)
+
+    def replace(self, stage: Any, successor: Any) -> None:
+        """A connection has passed a stage: `successor` takes its descriptor and its place."""
+        stage.phase = CLOSED
+        self.connections.discard(stage)
+        self.connections.add(successor)
+        self._ready[stage.fd] = successor
+        if successor.mask != stage.mask:
+            self.poller.modify(successor.fd, successor.mask)
 
     def listen(self, listener: Listener) -> None:
         """Accept connections from now on."""
@@ -137,6 +151,8 @@ class Reactor:
         self._sweeper = self.loop.call_later(self._sweep_s, self._sweep)
         self.serialiser.set_date(time.time())
         now = self.now = time.monotonic()
+        if self.tls is not None:
+            self.tls.check(now)
         for connection in [connection for connection in self.connections if connection.deadline < now]:
             try:
                 connection.on_deadline()

@@ -264,6 +264,7 @@ class Server:
 
     async def _serve_until_stopped(self) -> None:
         assert self._reactor is not None and self._stop is not None  # noqa: S101, PT018
+        self._prepare(self._reactor)
         entry = self._seat.entry if self._seat is not None else None
         for bound in self._bound:
             self._reactor.listen(Listener(self._reactor, bound.sock, self.config, entry))
@@ -280,6 +281,18 @@ class Server:
         )
         if self._reactor.connections:
             _log.warning("%d connections were cut off", len(self._reactor.connections))
+
+    def _prepare(self, reactor: Reactor) -> None:
+        """Tell the reactor what a connection goes through before it speaks HTTP, and whom to believe."""
+        if self.config.is_secure:
+            from penstock.server.tls import Tls  # here: ssl takes 10 ms to import
+
+            reactor.tls = Tls(self.config)
+            reactor.begin = reactor.tls.begin
+        if self.config.proxy_trust:
+            from penstock.server.proxies import trust
+
+            trust(reactor, self.config)
 
     def _announce(self) -> None:
         """Tell who started the server that it serves: a person, or the supervisor."""
@@ -310,10 +323,8 @@ class Server:
 
 
 def _access_logger(log: AccessLog) -> Callable[[Transport, Request, Response, int, float], None]:
-    def log_access(
-        connection: Transport, request: Request, response: Response, sent: int, started: float
-    ) -> None:
-        client = connection.client
+    def log_access(_: Transport, request: Request, response: Response, sent: int, started: float) -> None:
+        client = request.client  # as a trusted proxy tells it, if there is one
         log.record(
             client[0] if client is not None else "-",
             request.method,
