@@ -188,10 +188,9 @@ def test_head_has_the_fields_and_no_content(kind: str):
         assert following.content == b"/inline.next"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# For a stream, the end of input is the sign that the client has left.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "stream" not in kind])
 def test_a_client_that_shuts_its_side_after_requests_gets_every_reply(kind: str):
-    if "stream" in kind:
-        pytest.skip("for a stream, the end of input is the sign that the client has left")
     with serve(ENDPOINTS) as server, server.connect() as client:
         client.send(request(f"/{kind}.1") + request(f"/{kind}.2") + request(f"/{kind}.3"))
         client.end()
