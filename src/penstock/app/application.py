@@ -15,6 +15,7 @@ from penstock.errors import ApplicationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from penstock.app.asgi import ASGIApplication
     from penstock.app.compiled import Compiled
     from penstock.app.failures import Registered
     from penstock.app.lifespan import Lifespan
@@ -79,6 +80,7 @@ class App(Router):
         """Those it knows, another is answered 501; once compiled, with those of its routes."""
         self._compiled: Compiled | None = None
         self._lifespan: Lifespan | None = None
+        self._asgi: ASGIApplication | None = None
         self.resolve = self._resolve_first
         for name, converter in (converters or {}).items():
             self.add_converter(name, converter)
@@ -195,6 +197,18 @@ class App(Router):
         """Close what `startup` opened."""
         if self._lifespan is not None:
             await self._lifespan.close()
+
+    # -- ASGI
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Be an ASGI 3 application, for other servers than Penstock's own."""
+        if self._asgi is None:
+            from penstock.app.asgi import ASGIApplication
+
+            self._asgi = ASGIApplication(self)
+        await self._asgi(scope, receive, send)
+
+    # -- compiling
 
     def compile(self) -> Compiled:
         """Read, check and compile everything declared; the first call does it, later ones return the same."""

@@ -1,0 +1,316 @@
+"""An App as an ASGI 3 application, for servers that speak what Penstock's own does not: HTTP/2, HTTP/3.
+
+Each call makes the `Request` the native server would have made, resolves it, runs the endpoint where it
+wants to run, and sends the `Response` as messages. The limit on content and the 501 for unknown methods,
+which are the native server's, are kept here. WebSocket calls are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from penstock.app.asgi_content import Content
+from penstock.app.asgi_server import ForeignConnection, ForeignServer
+from penstock.errors import (
+    ClientDisconnected,
+    HTTPError,
+    LocalProtocolError,
+    ProtocolError,
+    RemoteProtocolError,
+)
+from penstock.http.framing import Framing
+from penstock.http.handler import THREAD
+from penstock.http.headers import Headers
+from penstock.http.problem import problem
+from penstock.http.request import Request
+from penstock.http.response import Response, StreamResponse
+from penstock.http.status import has_content
+from penstock.wire.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from penstock.app.application import App
+    from penstock.http.handler import Endpoint
+
+    Scope = dict[str, Any]
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_log = logging.getLogger("penstock.app")
+
+# The connection is the server's (RFC 9110 §7.6.1), and HTTP/2 forbids these (RFC 9113 §8.2.2).
+_OF_THE_CONNECTION = frozenset({"connection", "transfer-encoding", "keep-alive"})
+
+
+class ASGIApplication:
+    """What a foreign server calls for one App."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._server = ForeignServer()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            await self._answer(scope, receive, send)
+        elif kind == "lifespan":
+            await self._live(receive, send)
+        elif kind == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            raise RuntimeError(f"ASGI: a scope of type {kind!r} is not known")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._app.startup(self._server)
+        except Exception as error:
+            _log.exception("the application failed to start")
+            await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._server.draining.begin()
+        try:
+            await self._app.shutdown()
+        except Exception as error:
+            _log.exception("the application failed to stop")
+            await send({"type": "lifespan.shutdown.failed", "message": f"{type(error).__name__}: {error}"})
+            return
+        finally:
+            self._server.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._app.compile()
+        try:
+            request = _make_request(scope)
+        except ProtocolError as fault:
+            request = Request("GET", b"/", b"", b"1", Headers(), Framing())
+            await _send_whole(request, problem(fault.status, detail=fault.detail), send)
+            return
+        connection = request.connection = ForeignConnection(scope, self._server)
+        content = Content(receive, request.framing.content_length)
+        try:
+            response = await self._respond(request, content)
+        except ClientDisconnected:
+            return
+        try:
+            if isinstance(response, StreamResponse):
+                await _Stream(request, response, content, connection, send).run(scope)
+            elif response.is_stream:
+                raise LocalProtocolError(500, f"{type(response).__name__} needs Penstock's own server")
+            else:
+                await _send_whole(request, response, send)
+        except LocalProtocolError as error:
+            _log.error("%s: the response cannot be sent, trace id %s: %s", request, request.trace_id, error)
+            await _send_whole(request, problem(500, trace_id=request.trace_id), send)
+
+    async def _respond(self, request: Request, content: Content) -> Response:
+        if request.method not in self._app.methods:
+            return problem(501, detail=f"method {request.method} is not implemented")
+        endpoint = self._app.resolve(request)
+        content.limit_bytes = Limits().content_bytes if endpoint.body_limit is None else endpoint.body_limit
+        try:
+            content.check_length()
+            if endpoint.streams_body:
+                request.stream = content
+            else:
+                request.body = await content.read()
+            return await self._run(endpoint, request, content)
+        except HTTPError as error:
+            return problem(error.status, title=error.title, detail=error.detail, headers=error.headers)
+
+    async def _run(self, endpoint: Endpoint, request: Request, content: Content) -> Response:
+        try:
+            if endpoint.run == THREAD:
+                answer: Any = await self._server.run_in_thread(endpoint.call, request)
+            else:
+                answer = endpoint.call(request)
+            if endpoint.cancel_on_disconnect and not isinstance(answer, Response):
+                answer = await _run_while_connected(answer, content)
+            response: Any = answer if isinstance(answer, Response) else await answer
+        except (HTTPError, ClientDisconnected):
+            raise
+        except Exception:
+            # The border of the Task: an endpoint turns the failures of user code into responses itself.
+            _log.exception("%s: the application failed, trace id %s", request, request.trace_id)
+            return problem(500, trace_id=request.trace_id)
+        return response  # type: ignore[no-any-return]
+
+
+class _Stream:
+    """Sends a stream, and ends it when the client leaves."""
+
+    def __init__(
+        self,
+        request: Request,
+        response: StreamResponse,
+        content: Content,
+        connection: ForeignConnection,
+        send: Send,
+    ) -> None:
+        self._request = request
+        self._response = response
+        self._content = content
+        self._connection = connection
+        self._send = send
+
+    async def run(self, scope: Scope) -> None:
+        """Return when all is sent, or the client has left; what the content raises is raised."""
+        response = self._response
+        takes_trailers = "http.response.trailers" in (scope.get("extensions") or {})
+        trailers = response.trailers if takes_trailers else None
+        start = _make_start(response)
+        if trailers is not None:
+            start["trailers"] = True
+        await self._send(start)
+        pump = asyncio.create_task(self._pump(), context=response.context.copy())
+        watch = asyncio.create_task(self._content.wait_disconnect())
+        try:
+            await asyncio.wait([pump, watch], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            is_gone = not pump.done()
+            for task in (pump, watch):
+                task.cancel()
+            await asyncio.wait([pump, watch])
+        if is_gone:
+            self._connection.tell_disconnect()
+            return
+        try:
+            pump.result()
+        except OSError as error:  # how a server says that nobody reads on
+            _log.info("%s: the client left during the stream: %r", self._request, error)
+            return
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        if trailers is not None:
+            fields = Headers.from_pairs(trailers() if callable(trailers) else trailers).items()
+            headers = [(name.encode(), value.encode("latin-1")) for name, value in fields]
+            await self._send({"type": "http.response.trailers", "headers": headers})
+
+    async def _pump(self) -> None:
+        content: Any = self._response.content
+        is_bare = self._request.method == "HEAD" or not has_content(self._response.status)
+        if hasattr(content, "__aiter__"):
+            iterator = content.__aiter__()
+            try:
+                while not is_bare:
+                    try:
+                        piece = await anext(iterator)
+                    except StopAsyncIteration:
+                        break
+                    await self._send_piece(piece)
+            finally:
+                await _call_if_there(iterator, "aclose")
+            return
+        server = self._connection.server
+        iterator = iter(content)
+        end = object()
+        try:
+            while not is_bare:
+                piece = await server.run_in_thread(next, iterator, end)
+                if piece is end:
+                    break
+                await self._send_piece(piece)
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                await server.run_in_thread(close)
+
+    async def _send_piece(self, piece: bytes | str) -> None:
+        octets = piece.encode() if isinstance(piece, str) else bytes(piece)
+        if octets:
+            await self._send({"type": "http.response.body", "body": octets, "more_body": True})
+
+
+async def _run_while_connected(answer: Awaitable[Any], content: Content) -> Any:
+    """Wait for an answer, and cancel it when the client leaves: ClientDisconnected."""
+    task = asyncio.ensure_future(answer)
+    watch = asyncio.create_task(content.wait_disconnect())
+    try:
+        await asyncio.wait([task, watch], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        is_gone = not task.done()
+        task.cancel()
+        watch.cancel()
+        await asyncio.wait([task, watch])
+    if is_gone:
+        raise ClientDisconnected("the client left before its reply")
+    return task.result()
+
+
+async def _call_if_there(owner: object, name: str) -> None:
+    method = getattr(owner, name, None)
+    if method is not None:
+        await method()
+
+
+def _make_request(scope: Scope) -> Request:
+    """The request the native server would have made. RemoteProtocolError 400 for what it would refuse."""
+    raw_path = scope.get("raw_path")
+    if raw_path is None:
+        from urllib.parse import quote
+
+        raw_path = quote(scope["path"]).encode("ascii")
+    raw_path = raw_path.partition(b"?")[0]
+    root = scope.get("root_path", "").encode()
+    if root and raw_path.startswith(root):
+        raw_path = raw_path[len(root) :] or b"/"
+    if not raw_path.isascii():
+        raise RemoteProtocolError(400, "the path is not ASCII")
+    lines = []
+    length = None
+    is_chunked = False
+    for name, value in scope["headers"]:
+        if b"\n" in value or b"\r" in value:
+            raise RemoteProtocolError(400, "a field value has a line end in it")
+        if name == b"content-length":
+            if not value.isdigit():
+                raise RemoteProtocolError(400, "Content-Length is not a number")
+            length = int(value)
+        is_chunked = is_chunked or name == b"transfer-encoding"
+        lines.append(b"%b: %b\r\n" % (name, value))
+    version = b"0" if scope.get("http_version") == "1.0" else b"1"
+    return Request(
+        scope["method"],
+        raw_path,
+        scope.get("query_string", b""),
+        version,
+        Headers(b"".join(lines)),
+        Framing(content_length=length, chunked=is_chunked and length is None),
+    )
+
+
+def _make_start(response: Response) -> dict[str, Any]:
+    """The message that starts a response. LocalProtocolError when it could not be sent."""
+    status = response.status
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        raise LocalProtocolError(500, f"status {status!r} is not a final status from 200 to 599")
+    headers: list[tuple[bytes, bytes]] = []
+    names = set()
+    if response.own_headers is not None:
+        response.own_headers.rendered()  # checks every octet
+        for name, value in response.own_headers.items():
+            names.add(name)
+            if name not in _OF_THE_CONNECTION:
+                headers.append((name.encode("ascii"), value.encode("latin-1")))
+    if response.media_type is not None and "content-type" not in names:
+        Headers.from_pairs([("content-type", response.media_type)])  # checks it
+        headers.append((b"content-type", response.media_type.encode("latin-1")))
+    if not response.is_stream and "content-length" not in names and has_content(status):
+        headers.append((b"content-length", b"%d" % len(response.body)))
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+async def _send_whole(request: Request, response: Response, send: Send) -> None:
+    start = _make_start(response)
+    is_bare = request.method == "HEAD" or not has_content(response.status)
+    try:
+        await send(start)
+        await send({"type": "http.response.body", "body": b"" if is_bare else response.body})
+    except OSError as error:
+        _log.info("%s: the client left before its reply: %r", request, error)

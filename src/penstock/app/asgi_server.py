@@ -1,0 +1,125 @@
+"""What handlers may know and ask of the server, when that is not Penstock's own: its view and its pools."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Iterable
+    from concurrent.futures import Executor
+
+    from penstock.http.request import Request
+
+_THREADS = 16  # as `penstock run` has by default
+
+
+class ForeignDraining:
+    """Whether the server has said that it stops, which most say only when no request is left."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if not self._event.is_set():
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.add(future)
+            try:
+                yield from future.__await__()
+            finally:
+                self._waiting.discard(future)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait in a thread, at most so long; return whether it has begun."""
+        return self._event.wait(timeout_s)
+
+    def begin(self) -> None:
+        """The server stops. Thread of the loop."""
+        self._event.set()
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+
+class ForeignServer:
+    """A `ServerView` with pools of its own, made when they are first needed."""
+
+    def __init__(self) -> None:
+        self.draining = ForeignDraining()
+        self._threads: Executor | None = None
+        self._processes: Executor | None = None
+        self._jobs = 0
+        """Functions in the thread pool, those that wait included."""
+
+    def thread_pool(self) -> dict[str, int]:
+        """Return total_workers, active_workers, idle_workers, queue_depth, as of now."""
+        active = min(self._jobs, _THREADS)
+        return {
+            "total_workers": _THREADS,
+            "active_workers": active,
+            "idle_workers": _THREADS - active,
+            "queue_depth": self._jobs - active,
+        }
+
+    def run_eagerly(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Carry on a coroutine in a Task."""
+        return asyncio.get_running_loop().create_task(coroutine)
+
+    async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
+        """Return `function(*args)`, run in the thread pool in a copy of the caller's context."""
+        if self._threads is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="penstock")
+        self._jobs += 1
+        try:
+            call = copy_context().run
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call, function, *args)
+        finally:
+            self._jobs -= 1
+
+    async def run_in_process(self, function: Callable[..., Any], *args: object) -> Any:
+        """Return `function(*args)`, run in the process pool; all of it travels by pickle."""
+        if self._processes is None:
+            from concurrent.futures import ProcessPoolExecutor
+            from multiprocessing import get_context
+
+            self._processes = ProcessPoolExecutor(mp_context=get_context("spawn"))
+        return await asyncio.get_running_loop().run_in_executor(self._processes, function, *args)
+
+    def stop(self) -> None:
+        """Let go of the pools."""
+        for pool in (self._threads, self._processes):
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
+        self._threads = self._processes = None
+
+
+class ForeignConnection:
+    """A `ConnectionView` made of a scope."""
+
+    def __init__(self, scope: dict[str, Any], server: ForeignServer) -> None:
+        client, local = scope.get("client"), scope.get("server")
+        self.scheme: str = scope.get("scheme", "http")
+        self.client: tuple[str, int] | None = (client[0], client[1]) if client else None
+        self.local: tuple[str, int | None] = (local[0], local[1]) if local else ("", None)
+        self.server = server
+        self._callbacks: list[Callable[[], None]] = []
+
+    def on_disconnect(self, request: Request, callback: Callable[[], None]) -> None:  # noqa: ARG002 - one request
+        """Call `callback()` when the client is seen to leave, which is while a stream is sent."""
+        self._callbacks.append(callback)
+
+    def tell_disconnect(self) -> None:
+        """The client has left."""
+        for callback in self._callbacks:
+            callback()
+
+    def send_interim(self, request: Request, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        """Nothing: interim responses are the foreign server's."""
