@@ -53,7 +53,7 @@ class Serving:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.wait_for_log(r"  bounds ")
-        self.url = re.search(r"address\s+(http://\S+)", self.log)[1].rstrip("/")
+        self.url = re.search(r"address\s+(https?://\S+)", self.log)[1].rstrip("/")
         self.port = urlsplit(self.url).port
 
     @property
