@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from penstock.app.application import App
     from penstock.app.routing.router import Router
+    from penstock.app.static.files import StaticFiles
     from penstock.errors import ClientDisconnected, HTTPError
+    from penstock.http.file_response import FileResponse
     from penstock.http.handler import BodyStream
     from penstock.http.headers import Headers
     from penstock.http.request import Request
@@ -36,6 +38,7 @@ _PLACES = {
     "App": "penstock.app.application",
     "BodyStream": "penstock.http.handler",
     "ClientDisconnected": "penstock.errors",
+    "FileResponse": "penstock.http.file_response",
     "HTMLResponse": "penstock.http.response",
     "HTTPError": "penstock.errors",
     "Headers": "penstock.http.headers",
@@ -44,6 +47,7 @@ _PLACES = {
     "Request": "penstock.http.request",
     "Response": "penstock.http.response",
     "Router": "penstock.app.routing.router",
+    "StaticFiles": "penstock.app.static.files",
     "StreamResponse": "penstock.http.response",
     "TextResponse": "penstock.http.response",
 }
@@ -52,6 +56,7 @@ __all__ = [
     "App",
     "BodyStream",
     "ClientDisconnected",
+    "FileResponse",
     "HTMLResponse",
     "HTTPError",
     "Headers",
@@ -60,6 +65,7 @@ __all__ = [
     "Request",
     "Response",
     "Router",
+    "StaticFiles",
     "StreamResponse",
     "TextResponse",
     "__version__",

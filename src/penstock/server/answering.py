@@ -14,11 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ClientDisconnected, HTTPError, LocalProtocolError
+from penstock.http.file_response import FileResponse
 from penstock.http.handler import INLINE, TASK
 from penstock.http.problem import problem
 from penstock.http.response import Response
 from penstock.server.intake import Intake
 from penstock.server.streams import abandon, start_stream
+from penstock.server.transfer import start_transfer
 from penstock.server.transport import BUSY, CLOSED, FLUSHING, IDLE, NEVER, THREAD
 from penstock.wire.serialise import closes, render_interim
 
@@ -187,7 +189,7 @@ class Answering(Intake):
     # What an answer under way may ask for (`http.handler.ConnectionView`). Thread of the loop.
 
     def on_disconnect(self, request: Request, callback: Callable[[], None]) -> None:
-        """Call `callback()` when the client leaves before the request is answered, at once when it has left."""
+        """Call `callback()` when the client leaves before the request is answered, at once if it has."""
         if self.request is not request or self.peer_ended or self.phase == CLOSED:
             callback()
         else:
@@ -223,7 +225,8 @@ class Answering(Intake):
         if response.is_stream:
             self.phase = BUSY
             self.uncork()
-            start_stream(self, request, response)
+            start = start_transfer if isinstance(response, FileResponse) else start_stream
+            start(self, request, response)  # type: ignore[arg-type]
             return
         octets = self._render(request, response, persistent)
         if reactor.log_access is not None:

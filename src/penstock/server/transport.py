@@ -37,7 +37,7 @@ NEVER: Final = math.inf
 
 # A reader this slow is no reader: each octet it takes earns it 1/240 s, up to the whole write deadline
 # (Kestrel's rate).
-_WRITE_RATE_BYTES_PER_S = 240
+WRITE_RATE_BYTES_PER_S = 240
 
 # Replies to pipelined requests are sent in batches of about this size.
 _CORK_BYTES = 65_536
@@ -177,7 +177,7 @@ class Transport:
             return
         self.unsent = rest[sent:]
         latest = self.reactor.now + self.reactor.config.write_timeout_s
-        self.deadline = min(latest, self.deadline + sent / _WRITE_RATE_BYTES_PER_S)
+        self.deadline = min(latest, self.deadline + sent / WRITE_RATE_BYTES_PER_S)
 
     def end(self) -> None:
         """Everything is sent: shut our side, then read until the client has shut its own, so that no reset

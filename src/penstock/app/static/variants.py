@@ -1,0 +1,196 @@
+"""The response for a file, in the content coding the client likes best.
+
+Codings come from siblings made ahead (`app.js.br` beside `app.js`) or, for small files of a compressible
+type, from gzip here, once for each state of the file. A sibling older than its file is stale and passed over.
+Each coding is a representation of its own: own ETag, and Vary wherever there is a choice, also on what was
+not coded (RFC 9110 §12.5.5).
+"""
+
+from __future__ import annotations
+
+import re
+from time import time
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from penstock.app.static.cache import Entry, sign
+from penstock.app.static.folder import Absent, Folder
+from penstock.errors import ApplicationError, HTTPError, LocalProtocolError
+from penstock.http.file_response import FileResponse
+from penstock.http.headers import render_fields
+from penstock.http.kept_response import KeptResponse
+from penstock.http.media_types import is_compressible, media_type_of
+from penstock.http.negotiation import choose_encoding
+from penstock.http.open_file import OpenFile
+from penstock.http.response import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from penstock.app.static.cache import Cache
+    from penstock.http.open_file import Identity
+
+    Rules = Mapping[str, str] | Iterable[tuple[str, str]]
+
+SIBLINGS = {"zstd": ".zst", "br": ".br", "gzip": ".gz"}  # the best first
+
+_WORTH_BYTES = 512  # below it a coding saves less than its fields take; nginx 20, Apache and Caddy 512
+_LEVEL = 6  # zlib's own; 9 takes twice the time for 1 % less
+# A file changed this lately may change once more within one tick of its clock, unseen (as in git's index).
+_SETTLED_S = 0.05
+
+
+class CacheControl:
+    """Values of Cache-Control by glob; the first that matches a path, without its leading slash, counts."""
+
+    def __init__(self, rules: Rules) -> None:
+        from collections.abc import Mapping
+        from fnmatch import translate
+
+        pairs = rules.items() if isinstance(rules, Mapping) else rules
+        self._rules = [(re.compile(translate(glob)), _checked(value)) for glob, value in pairs]
+
+    def value_for(self, path: str) -> str | None:
+        return next((value for pattern, value in self._rules if pattern.match(path)), None)
+
+
+def _checked(value: str) -> str:
+    try:
+        render_fields([("Cache-Control", value)])
+    except LocalProtocolError as error:
+        raise ApplicationError(f"static files: {error.detail}") from None
+    return value
+
+
+class Variants:
+    """Makes responses of files, and keeps the small ones."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        cache: Cache,
+        cache_control: CacheControl,
+        *,
+        precompressed: bool,
+        compress: bool,
+        file_limit_bytes: int,
+    ) -> None:
+        self._folder = folder
+        self._cache = cache
+        self._cache_control = cache_control
+        self._siblings = SIBLINGS if precompressed else {}
+        self._compress = compress
+        self._open: WeakValueDictionary[Identity, OpenFile] = WeakValueDictionary()
+        """Large files being sent: all who fetch one at a time share a descriptor."""
+        self._file_limit = file_limit_bytes
+
+    def respond(
+        self, key: bytes | None, names: Sequence[str], file: OpenFile, accepted: str | None
+    ) -> Response:
+        """Return the whole response for an open file; `key` is where to keep it, None: nowhere. Blocks."""
+        path = self._folder.path_of(names)
+        paths = (path, *(path + ending for ending in self._siblings.values()))
+        signature = sign(paths)
+        media_type = media_type_of(names[-1])
+        can_code = (
+            self._compress and _WORTH_BYTES <= file.size <= self._file_limit and is_compressible(media_type)
+        )
+        offered = self._offered(signature, can_code=can_code)
+        coding, chosen = self._choose(names, file, accepted, offered, can_code=can_code)
+        makes_gzip = coding != "identity" and chosen is file
+        fields = self._fields("/".join(names), file, vary=bool(offered))
+        if chosen.size > self._file_limit:
+            return self._respond_large(chosen, coding, fields, media_type)
+        body = chosen.read()
+        asked = coding
+        if makes_gzip:
+            body, coding = _gzip(body)
+        etag = chosen.etag if coding == "identity" else f"{chosen.etag}-{coding}"
+        fields.append(("ETag", f'"{etag}"'))
+        if coding != "identity":
+            fields.append(("Content-Encoding", coding))
+        response = Response(body, 200, fields, media_type)
+        is_settled = (
+            signature[0] == file.identity
+            and (makes_gzip or len(body) == chosen.size)
+            and all(state is None or time() - state[3] / 1e9 > _SETTLED_S for state in signature)
+        )
+        if key is None or not is_settled:
+            return response
+        kept = KeptResponse(response)
+        entry = self._cache.add(key, Entry(paths, signature, tuple(offered)), asked, kept)
+        entry.remember(accepted, kept)
+        return kept
+
+    def _respond_large(
+        self, file: OpenFile, coding: str, fields: list[tuple[str, str]], media_type: str
+    ) -> Response:
+        file = self._open.setdefault(file.identity, file)
+        if coding != "identity":
+            fields += [("ETag", f'"{file.etag}-{coding}"'), ("Content-Encoding", coding)]
+        return FileResponse(file, 200, fields, media_type)
+
+    def _offered(self, signature: Sequence[Identity | None], *, can_code: bool) -> list[str]:
+        """Return the codings there are, the best first, without siblings older than the file."""
+        main = signature[0]
+        offered = [
+            coding
+            for coding, state in zip(self._siblings, signature[1:], strict=True)
+            if state is not None and main is not None and state[3] // 10**9 >= main[3] // 10**9
+        ]
+        if can_code and "gzip" not in offered:
+            offered.append("gzip")
+        return offered
+
+    def _choose(
+        self,
+        names: Sequence[str],
+        file: OpenFile,
+        accepted: str | None,
+        offered: list[str],
+        *,
+        can_code: bool,
+    ) -> tuple[str, OpenFile]:
+        """Return the coding to send and the file that has it, `file` itself when gzip is to be made. A
+        sibling that may not be had leaves `offered`.
+        """
+        while True:
+            coding = choose_encoding(accepted, tuple(offered))
+            if coding is None:
+                raise HTTPError(406, "no content coding is acceptable", headers={"Vary": "Accept-Encoding"})
+            if coding == "identity":
+                return coding, file
+            sibling = self._open_sibling(names, coding)
+            if sibling is not None:
+                return coding, sibling
+            if coding == "gzip" and can_code:
+                return coding, file
+            offered.remove(coding)
+
+    def _open_sibling(self, names: Sequence[str], coding: str) -> OpenFile | None:
+        if coding not in self._siblings:
+            return None
+        try:
+            found = self._folder.open([*names[:-1], names[-1] + self._siblings[coding]])
+        except Absent:
+            return None
+        return found if isinstance(found, OpenFile) else None
+
+    def _fields(self, path: str, file: OpenFile, *, vary: bool) -> list[tuple[str, str]]:
+        fields = [("Accept-Ranges", "bytes")]
+        modified, cached = file.last_modified, self._cache_control.value_for(path)
+        if modified is not None:
+            fields.append(("Last-Modified", modified))
+        if cached is not None:
+            fields.append(("Cache-Control", cached))
+        if vary:
+            fields.append(("Vary", "Accept-Encoding"))
+        return fields
+
+
+def _gzip(body: bytes) -> tuple[bytes, str]:
+    """Return the content coded, or as it was when that is no gain."""
+    from gzip import compress
+
+    coded = compress(body, _LEVEL, mtime=0)
+    return (coded, "gzip") if len(coded) < len(body) else (body, "identity")

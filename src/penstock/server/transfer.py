@@ -1,0 +1,179 @@
+"""Files on their way out: `os.sendfile` in slices, one slice a turn of the loop.
+
+A slice bounds how long others wait and how much one reader gets ahead of them; between slices nothing is held
+but the descriptor, so a slow reader costs neither a thread nor memory. When the socket is full, the write
+deadline runs, and each octet taken earns time as for any reply. What was promised is what is sent: a file
+that grew is sent up to the promised length, one that shrank ends the connection, which is the only way left
+to tell the client, and the log says so.
+
+Where there is no sendfile, and over TLS, a slice is read and sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import LocalProtocolError
+from penstock.http.file_response import FileResponse
+from penstock.http.partial import narrow
+from penstock.http.problem import problem
+from penstock.http.status import has_content
+from penstock.server.transport import BUSY, CLOSED, NEVER, WRITE_RATE_BYTES_PER_S
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from penstock.http.request import Request
+    from penstock.server.answering import Answering
+
+_log = logging.getLogger("penstock.server")
+
+# nginx sends up to 2 MiB (sendfile_max_chunk); a send buffer rarely takes more than 512 KiB at once.
+_SLICE_BYTES = 512 * 1024
+_READ_BYTES = 128 * 1024  # read and sent: what is not taken stays in memory meanwhile
+
+_FULL = memoryview(b"")
+_sendfile: Any = getattr(os, "sendfile", None)
+
+
+def start_transfer(connection: Answering, request: Request, response: FileResponse) -> None:
+    """Answer with a file, or with what the request's conditions and ranges make of it. Reactor's thread;
+    `connection.phase` is BUSY.
+    """
+    chosen = narrow(request, response)
+    if not isinstance(chosen, FileResponse):
+        connection.reply(request, chosen)
+        return
+    serialiser = connection.reactor.serialiser
+    try:
+        head, _, _ = serialiser.render_stream_head(request, chosen, persistent=not connection.closing)
+    except LocalProtocolError as error:
+        trace_id = request.trace_id
+        _log.error("%s: the response cannot be sent, trace id %s: %s", request, trace_id, error)
+        connection.reply(request, problem(500, trace_id=trace_id))
+        return
+    if connection.body is not None:
+        connection.body.is_started = True  # with the final head under way, 100 Continue comes too late
+    transfer = _Transfer(connection, request, chosen, len(head))
+    connection.stream = transfer
+    connection.write(head)
+    connection.reactor.loop.call_soon(transfer.on_flushed)
+
+
+class _Transfer:
+    """One file to one client. Reactor's thread only."""
+
+    __slots__ = (
+        "_at",
+        "_connection",
+        "_deadline",
+        "_is_over",
+        "_request",
+        "_response",
+        "_sent",
+        "_sent_before",
+        "_spans",
+        "_uses_sendfile",
+    )
+
+    task: asyncio.Task[Any] | None = None
+
+    def __init__(self, connection: Answering, request: Request, response: FileResponse, sent: int) -> None:
+        self._connection = connection
+        self._request = request
+        self._response = response
+        self._sent = sent  # octets, the head included
+        self._sent_before = 0  # when it last was blocked
+        self._deadline = NEVER
+        self._is_over = False
+        is_bare = request.method == "HEAD" or not has_content(response.status)
+        self._spans = [] if is_bare else list(response.spans)[::-1]  # what is left, the next one last
+        self._at = 0  # octets of the next span that are sent
+        is_plain = type(connection.sock) is socket.socket  # over TLS it is another that looks like it
+        self._uses_sendfile = _sendfile is not None and is_plain
+
+    def on_flushed(self) -> None:
+        """The client has taken everything so far: send a slice, and see what comes next."""
+        connection = self._connection
+        if self._is_over or connection.phase != BUSY or connection.unsent is not None:
+            return
+        try:
+            is_full = self._send_next()
+        except OSError:  # the client left
+            connection.close()
+            return
+        except Exception:
+            _log.exception("%s: the transfer failed", self._request)
+            self._finish(is_complete=False)
+            return
+        if self._is_over or connection.phase == CLOSED:
+            return
+        if not self._spans:
+            self._finish(is_complete=True)
+        elif is_full:
+            self._block()
+        elif connection.unsent is None:
+            connection.reactor.loop.call_soon(self.on_flushed)
+
+    def _block(self) -> None:
+        """Wait until the client takes more; what it took since the last time earned it time."""
+        connection, sent = self._connection, self._sent
+        connection.block(_FULL)
+        earned = self._deadline + (sent - self._sent_before) / WRITE_RATE_BYTES_PER_S
+        self._deadline = connection.deadline = min(connection.deadline, earned)
+        self._sent_before = sent
+
+    def _send_next(self) -> bool:
+        """Send from the next span; True when the socket takes no more for now."""
+        if not self._spans:
+            return False
+        span = self._spans[-1]
+        if isinstance(span, bytes):
+            self._connection.write(span)
+            self._sent += len(span)
+            self._spans.pop()
+            return False
+        start, stop = span[0] + self._at, span[1]
+        if start == stop:
+            self._end_span()
+            return False
+        try:
+            send = self._send_file if self._uses_sendfile else self._send_read
+            sent = send(start, stop - start)
+        except BlockingIOError:
+            return True
+        if sent == 0:
+            _log.warning("%s: the file became shorter while it was sent; connection closed", self._request)
+            self._finish(is_complete=False)
+            return False
+        self._sent += sent
+        self._at += sent
+        if start + sent == stop:
+            self._end_span()
+        return False
+
+    def _end_span(self) -> None:
+        self._spans.pop()
+        self._at = 0
+
+    def _send_file(self, start: int, count: int) -> int:
+        sent: int = _sendfile(self._connection.fd, self._response.file.fd, start, min(count, _SLICE_BYTES))
+        return sent
+
+    def _send_read(self, start: int, count: int) -> int:
+        piece = os.pread(self._response.file.fd, min(count, _READ_BYTES), start)
+        self._connection.write(piece)
+        return len(piece)
+
+    def disconnect(self) -> None:
+        """The client has left, or shut only its own side: then it still reads."""
+        if self._connection.phase == CLOSED and not self._is_over:
+            self._finish(is_complete=False)
+
+    def _finish(self, *, is_complete: bool) -> None:
+        self._is_over = True
+        self._spans = []
+        self._connection.finish_stream(self._request, self._response, self._sent, is_complete=is_complete)

@@ -1,0 +1,643 @@
+"""Files over real sockets: what is found, what is refused, conditions, ranges, codings, changes."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from penstock.app.static.files import StaticFiles
+from penstock.errors import ApplicationError
+from tests.app.static.site import LARGE, SCRIPT, TEXT, make_folder, serving_app, serving_site, settle
+
+
+@pytest.fixture
+def root(tmp_path):
+    return make_folder(tmp_path)
+
+
+@pytest.fixture(params=["site", "app"])
+def ask(request, root):
+    """`ask(target, method, *fields)` of a site at the root, or mounted in an application."""
+    prefix = "" if request.param == "site" else "/s"
+    with serving_site(root) if not prefix else serving_app(root, prefix) as running:
+        yield lambda target, method: get(running, prefix + target, method=method)
+
+
+def get(running, target, *fields, method="GET"):
+    with running.connect() as client:
+        return client.ask(target, method, *fields)
+
+
+# -- what is found
+
+
+def test_a_file_is_sent_with_its_type_and_validators(root):
+    with serving_site(root) as running:
+        for _ in range(3):  # from the file, then from the cache
+            reply = get(running, "/text.txt")
+
+            assert (reply.status, reply.content) == (200, TEXT)
+            assert reply.get("content-type") == "text/plain; charset=utf-8"
+            assert reply.get("content-length") == str(len(TEXT))
+            assert reply.get("accept-ranges") == "bytes"
+            assert reply.get("etag").startswith('"') and reply.get("last-modified").endswith("GMT")
+
+
+@pytest.mark.parametrize(
+    ("target", "content"),
+    [
+        ("/", b"<h1>home</h1>"),
+        ("/index.html", b"<h1>home</h1>"),
+        ("/text.txt?v=1", TEXT),
+        ("/t%65xt.txt", TEXT),
+        ("/sub/", b"sub"),
+        ("/sub/a%20b.txt", b"spaced"),
+        ("/sub/deep/x.txt", b"deep"),
+        ("/sub/../text.txt", TEXT),
+        ("/empty.txt", b""),
+        ("/large.bin", LARGE),
+    ],
+)
+def test_paths_that_are_served(ask, target, content):
+    for _ in range(2):
+        reply = ask(target, "GET")
+
+        assert (reply.status, reply.content) == (200, content)
+
+
+def test_head_has_the_fields_and_no_content(root):
+    with serving_site(root) as running:
+        for target, size in (("/text.txt", len(TEXT)), ("/large.bin", len(LARGE))):
+            for _ in range(2):
+                with running.connect() as client:
+                    reply = client.ask(target, "HEAD")
+                    assert (reply.status, reply.get("content-length")) == (200, str(size))
+                    assert client.ask("/index.html").content == b"<h1>home</h1>"  # nothing was left between
+
+
+def test_a_directory_is_redirected_to_its_slash(ask):
+    reply = ask("/sub?x=1", "GET")
+
+    assert reply.status == 307
+    assert reply.get("location").endswith("/sub/?x=1")
+    assert not reply.get("location").startswith("//")
+
+
+def test_a_mount_is_redirected_to_its_slash(root):
+    with serving_app(root, "/static") as running:
+        assert get(running, "/static").get("location") == "/static/"
+        assert get(running, "/static/").content == b"<h1>home</h1>"
+        assert get(running, "/hello").content == b"hello"
+
+
+def test_pipelined_files_come_in_order(root):
+    with serving_site(root) as running, running.connect() as client:
+        head = b" HTTP/1.1\r\nHost: t\r\n\r\n"
+        targets = [
+            b"GET /text.txt",
+            b"GET /large.bin",
+            b"HEAD /large.bin",
+            b"GET /nope",
+            b"GET /text.txt",
+        ] * 3
+        client.send(b"".join(target + head for target in targets))
+
+        for target in targets:
+            method, _, path = target.decode().partition(" ")
+            reply = client.take(method)
+            expected = {"/text.txt": TEXT, "/large.bin": LARGE}.get(path)
+            assert reply.status == (404 if expected is None else 200)
+            if method == "GET" and expected is not None:
+                assert reply.content == expected
+
+
+# -- what is refused
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/nope",
+        "/text.txt/",
+        "/text.txt/x",
+        "/sub/deep/",
+        "/.env",
+        "/.git/config",
+        "/.git/",
+        "/.git",
+        "//text.txt",
+        "//etc/passwd",
+        "/sub//index.html",
+        "/..%2fsecret.txt",
+        "/..%2Fwww2%2Fsecret.txt",
+        "/sub/..%2f..%2fsecret.txt",
+        "/%2e%2e%2fsecret.txt",
+        "/%2fetc/passwd",
+        "/%2Fetc%2Fpasswd",
+        "/sub%2findex.html",
+        "/..%5csecret.txt",
+        "/%5c..%5csecret.txt",
+        "/text.txt%00",
+        "/text.txt%00.html",
+        "/%00",
+        "/...",
+        "/" + "a" * 300,
+        "/" + "a/" * 1000,
+    ],
+)
+def test_what_must_not_be_had_is_not_found(ask, target):
+    reply = ask(target, "GET")
+
+    assert reply.status == 404
+    assert b"secret" not in reply.content
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/%2E./secret.txt",
+        "/.%2e/secret.txt",
+        "/sub/../../secret.txt",
+        "/sub/%2e%2e/../www2/secret.txt",
+    ],
+)
+def test_dot_segments_lead_nowhere_above_the_root(root, target):
+    with serving_site(root) as running:
+        assert get(running, target).status == 400
+    with serving_app(root, "/s") as running:
+        reply = get(running, "/s" + target)
+        assert reply.status in (400, 404) and b"secret" not in reply.content
+
+
+@pytest.mark.parametrize("target", ["/%ff.txt", "/%c0%ae%c0%ae/secret.txt"])
+def test_a_path_that_is_not_utf8_is_refused(ask, target):
+    assert ask(target, "GET").status == 400
+
+
+def test_links_out_are_refused_and_links_inside_followed(root):
+    (root / "out.txt").symlink_to(root.parent / "secret.txt")
+    (root / "outdir").symlink_to(root.parent)
+    (root / "sibling").symlink_to(root.parent / "www2")  # a name that begins like the root's
+    (root / "in.txt").symlink_to("text.txt")
+    (root / "indir").symlink_to(root / "sub")
+    (root / "hidden.txt").symlink_to(".env")
+    (root / "loop").symlink_to("loop")
+    (root / "dangling").symlink_to("nowhere")
+
+    with serving_site(root, listing=True) as running:
+        for target in (
+            "/out.txt",
+            "/outdir/secret.txt",
+            "/outdir/",
+            "/outdir",
+            "/sibling/secret.txt",
+            "/hidden.txt",
+            "/loop",
+            "/loop/x",
+            "/dangling",
+        ):
+            reply = get(running, target)
+            assert reply.status == 404, target
+        for target, content in (("/in.txt", TEXT), ("/indir/deep/x.txt", b"deep"), ("/indir/", b"sub")):
+            assert get(running, target).content == content
+        (root / "sub" / "index.html").unlink()
+        page = get(running, "/sub/../").content
+        assert page == b"<h1>home</h1>"
+    with serving_site(root, links_outside=True) as running:
+        assert get(running, "/out.txt").content == b"secret"
+        assert get(running, "/outdir/secret.txt").content == b"secret"
+        assert get(running, "/hidden.txt").status == 404
+
+
+def test_a_file_replaced_by_a_link_out_is_refused_from_then_on(root):
+    with serving_site(root, check_interval_s=0) as running:
+        assert get(running, "/sub/deep/x.txt").content == b"deep"
+        assert get(running, "/text.txt").content == TEXT
+
+        (root / "text.txt").unlink()
+        (root / "text.txt").symlink_to(root.parent / "secret.txt")
+        (root / "sub" / "deep").rename(root / "elsewhere")
+        (root / "sub" / "deep").symlink_to(root.parent)
+        (root.parent / "x.txt").write_bytes(b"secret")
+
+        assert get(running, "/text.txt").status == 404
+        assert get(running, "/sub/deep/x.txt").status == 404
+
+
+def test_a_swap_of_folder_and_link_never_shows_what_is_outside(root):
+    outside = root.parent / "outside"
+    outside.mkdir()
+    (outside / "x.txt").write_bytes(b"secret")
+    (root / "door").mkdir()
+    (root / "door" / "x.txt").write_bytes(b"public")
+    stop = threading.Event()
+
+    def swap():
+        while not stop.is_set():
+            (root / "door").rename(root / "kept")
+            (root / "door").symlink_to(outside)
+            (root / "door").unlink()
+            (root / "kept").rename(root / "door")
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        with serving_site(root, check_interval_s=0, cache_bytes=0) as running, running.connect() as client:
+            seen = {client.ask("/door/x.txt").content for _ in range(400)}
+    finally:
+        stop.set()
+        swapper.join()
+
+    assert not any(b"secret" in content for content in seen)
+
+
+def test_devices_and_pipes_are_refused_at_once(root):
+    os.mkfifo(root / "pipe")
+    (root / "null").symlink_to("/dev/null")
+    with serving_site(root, links_outside=True) as running:
+        assert get(running, "/pipe").status == 404
+        assert get(running, "/null").status == 404
+        assert get(running, "/text.txt").status == 200
+
+
+def test_what_may_not_be_read_is_not_found(root):
+    (root / "text.txt").chmod(0)
+    if os.access(root / "text.txt", os.R_OK):
+        pytest.skip("this user may read everything")
+    with serving_site(root) as running:
+        assert get(running, "/text.txt").status == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_other_methods_are_refused(ask, method):
+    reply = ask("/text.txt", method)
+
+    assert reply.status == 405
+    assert {"GET", "HEAD"} <= set(reply.get("allow").split(", "))
+
+
+def test_options_names_the_methods(ask):
+    assert set(ask("/text.txt", "OPTIONS").get("allow").split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+def test_dotfiles_are_served_by_option(root):
+    with serving_site(root, dotfiles=True) as running:
+        assert get(running, "/.env").content == b"PASSWORD=secret"
+
+
+def test_a_directory_that_is_none_is_refused_at_the_start(tmp_path):
+    with pytest.raises(ApplicationError, match="is not a directory"):
+        StaticFiles(tmp_path / "nowhere")
+
+
+# -- conditions and ranges
+
+
+@pytest.mark.parametrize("target", ["/text.txt", "/large.bin"])
+def test_conditions(root, target):
+    with serving_site(root) as running:
+        for _ in range(2):
+            whole = get(running, target)
+            etag, modified = whole.get("etag"), whole.get("last-modified")
+            early = "Thu, 01 Jan 1970 00:00:00 GMT"
+            for field, status in [
+                (f"If-None-Match: {etag}", 304),
+                (f'If-None-Match: "x", W/{etag}', 304),
+                ("If-None-Match: *", 304),
+                ('If-None-Match: "x"', 200),
+                (f"If-Modified-Since: {modified}", 304),
+                (f"If-Modified-Since: {early}", 200),
+                (f"If-Match: {etag}", 200),
+                (f"If-Match: W/{etag}", 412),
+                ('If-Match: "x"', 412),
+                (f"If-Unmodified-Since: {modified}", 200),
+                (f"If-Unmodified-Since: {early}", 412),
+            ]:
+                reply = get(running, target, field)
+                assert reply.status == status, field
+                if status == 304:
+                    assert reply.content == b"" and reply.get("etag") == etag
+                    assert reply.get("content-type") is None
+                if status == 200:
+                    assert reply.content == whole.content
+
+
+@pytest.mark.parametrize("target", ["/text.txt", "/large.bin"])
+def test_ranges(root, target):
+    content = {"/text.txt": TEXT, "/large.bin": LARGE}[target]
+    size = len(content)
+    with serving_site(root) as running:
+        for _ in range(2):
+            for asked, start, stop in [
+                ("0-0", 0, 1),
+                ("5-9", 5, 10),
+                ("-7", size - 7, size),
+                (f"{size - 3}-", size - 3, size),
+                ("10-99999999", 10, size),
+            ]:
+                reply = get(running, target, f"Range: bytes={asked}")
+                assert (reply.status, reply.content) == (206, content[start:stop])
+                assert reply.get("content-range") == f"bytes {start}-{stop - 1}/{size}"
+            reply = get(running, target, f"Range: bytes={size}-")
+            assert (reply.status, reply.get("content-range")) == (416, f"bytes */{size}")
+            assert get(running, target, "Range: lines=1-2").content == content
+            assert get(running, target, "Range: bytes=1-2", method="HEAD").status == 200
+
+
+@pytest.mark.parametrize("target", ["/text.txt", "/large.bin"])
+def test_several_ranges(root, target):
+    content = {"/text.txt": TEXT, "/large.bin": LARGE}[target]
+    with serving_site(root) as running:
+        reply = get(running, target, "Range: bytes=0-1, 100-103, -2")
+
+        kind, boundary = reply.get("content-type").split("; boundary=")
+        parts = reply.content.split(f"--{boundary}".encode())
+        assert (reply.status, kind) == (206, "multipart/byteranges")
+        assert [part.partition(b"\r\n\r\n")[2][:-2] for part in parts[1:-1]] == [
+            content[:2],
+            content[100:104],
+            content[-2:],
+        ]
+        assert parts[-1] == b"--\r\n"
+        assert reply.get("content-length") == str(len(reply.content))
+
+
+@pytest.mark.parametrize("target", ["/text.txt", "/large.bin"])
+def test_if_range(root, target):
+    with serving_site(root) as running:
+        whole = get(running, target)
+        for condition, status in [
+            (whole.get("etag"), 206),
+            (f"W/{whole.get('etag')}", 200),
+            ('"x"', 200),
+            (whole.get("last-modified"), 206),
+        ]:
+            reply = get(running, target, "Range: bytes=0-1", f"If-Range: {condition}")
+            assert reply.status == status, condition
+
+
+# -- codings
+
+
+def test_gzip_is_made_for_who_takes_it(root):
+    with serving_site(root) as running:
+        plain = get(running, "/app.js")
+        for accepted in ("gzip", "x-gzip;q=0.5", "*", "br, gzip;q=0.1"):
+            for _ in range(2):
+                reply = get(running, "/app.js", f"Accept-Encoding: {accepted}")
+                assert reply.get("content-encoding") == "gzip", accepted
+                assert gzip.decompress(reply.content) == SCRIPT
+                assert reply.get("vary") == "Accept-Encoding" == plain.get("vary")
+                assert reply.get("etag") != plain.get("etag")
+        for accepted in ("gzip;q=0", "br", "identity", "*;q=0, identity", "gzip;q=0.1, identity;q=0.5", ""):
+            reply = get(running, "/app.js", f"Accept-Encoding: {accepted}")
+            assert (reply.get("content-encoding"), reply.content) == (None, SCRIPT), accepted
+        assert get(running, "/app.js", "Accept-Encoding: identity;q=0, br").status == 406
+        tag = get(running, "/app.js", "Accept-Encoding: gzip").get("etag")
+        assert get(running, "/app.js", "Accept-Encoding: gzip", f"If-None-Match: {tag}").status == 304
+        assert get(running, "/app.js", f"If-None-Match: {tag}").status == 200
+
+
+def test_gzip_is_not_made_where_it_gains_nothing(root):
+    (root / "small.js").write_bytes(b"x" * 100)
+    (root / "noise.css").write_bytes(os.urandom(4000))
+    (root / "image.png").write_bytes(b"x" * 4000)
+    settle(root)
+    with serving_site(root) as running:
+        for target in ("/small.js", "/noise.css", "/image.png"):
+            for _ in range(2):
+                assert get(running, target, "Accept-Encoding: gzip").get("content-encoding") is None
+    with serving_site(root, compress=False) as running:
+        assert get(running, "/app.js", "Accept-Encoding: gzip").get("content-encoding") is None
+
+
+def test_precompressed_siblings_are_served(root):
+    for ending in ("zst", "br", "gz"):
+        (root / f"app.js.{ending}").write_bytes(ending.encode() * 10)
+        (root / f"large.bin.{ending}").write_bytes(ending.encode() * 200_000)
+    settle(root)
+    with serving_site(root) as running:
+        for target in ("/app.js", "/large.bin"):
+            for accepted, coding, ending in [
+                ("zstd, br, gzip", "zstd", b"zst"),
+                ("br, gzip", "br", b"br"),
+                ("gzip", "gzip", b"gz"),
+                ("br;q=0.5, gzip;q=0.9", "gzip", b"gz"),
+                ("zstd;q=0, *", "br", b"br"),
+            ]:
+                for _ in range(2):
+                    reply = get(running, target, f"Accept-Encoding: {accepted}")
+                    assert reply.get("content-encoding") == coding
+                    assert reply.content == ending * (10 if target == "/app.js" else 200_000)
+                    assert reply.get("vary") == "Accept-Encoding"
+            assert get(running, target).get("content-encoding") is None
+        part = get(running, "/large.bin", "Accept-Encoding: br", "Range: bytes=0-3")
+        assert (part.status, part.content, part.get("content-encoding")) == (206, b"brbr", "br")
+    with serving_site(root, precompressed=False) as running:
+        assert get(running, "/large.bin", "Accept-Encoding: br").content == LARGE
+
+
+def test_a_sibling_that_is_stale_or_leads_out_is_passed_over(root):
+    (root / "app.js.br").write_bytes(b"stale")
+    os.utime(root / "app.js.br", (0, 0))
+    (root / "text.txt.br").symlink_to(root.parent / "secret.txt")
+    with serving_site(root) as running:
+        assert get(running, "/app.js", "Accept-Encoding: br").content == SCRIPT
+        reply = get(running, "/text.txt", "Accept-Encoding: br")
+        assert (reply.content, reply.get("content-encoding")) == (TEXT, None)
+
+
+# -- changes
+
+
+def test_a_changed_file_is_seen_within_the_interval(root):
+    with serving_site(root, check_interval_s=0.2) as running:
+        old = get(running, "/text.txt")
+        assert get(running, "/text.txt", "Accept-Encoding: gzip").status == 200
+        (root / "text.txt").write_bytes(b"new content")
+
+        end = time.monotonic() + 5
+        while (reply := get(running, "/text.txt")).content == TEXT:
+            assert time.monotonic() < end
+        assert reply.content == b"new content" and reply.get("etag") != old.get("etag")
+        (root / "text.txt").unlink()
+        while get(running, "/text.txt").status != 404:
+            assert time.monotonic() < end
+
+
+def test_without_an_interval_every_change_is_seen_at_once(root):
+    with serving_site(root, check_interval_s=0) as running, running.connect() as client:
+        for number in range(100):
+            content = b"version %d" % (number % 10)  # the size stays
+            (root / "text.txt").write_bytes(content)
+            assert client.ask("/text.txt").content == content
+            assert client.ask("/text.txt").content == content
+
+
+def test_siblings_that_come_and_go_are_seen(root):
+    with serving_site(root, check_interval_s=0) as running:
+        assert gzip.decompress(get(running, "/app.js", "Accept-Encoding: br, gzip").content) == SCRIPT
+        (root / "app.js.br").write_bytes(b"brotli")
+        assert get(running, "/app.js", "Accept-Encoding: br, gzip").content == b"brotli"
+        (root / "app.js.br").unlink()
+        assert gzip.decompress(get(running, "/app.js", "Accept-Encoding: br, gzip").content) == SCRIPT
+
+
+def test_the_cache_is_bounded(root):
+    for number in range(200):
+        (root / f"{number}.txt").write_bytes(b"%04d" % number * 1000)
+    settle(root)
+    files = StaticFiles(root, cache_bytes=200_000)
+    from penstock.app.static.site import StaticSite
+    from tests.server.harness import serve
+
+    with serve(StaticSite(files)) as running, running.connect() as client:
+        for number in [*range(200), *range(200)]:
+            assert (
+                client.ask(f"/{number}.txt", "GET", "Accept-Encoding: gzip" if number % 2 else "X: y").status
+                == 200
+            )
+            assert files._cache.held_bytes <= 200_000
+        held = sum(entry.size for entry in files.entries.values())
+        assert 0 < len(files.entries) < 100
+        assert files._cache.held_bytes == held
+
+
+def test_one_file_has_one_place_in_the_cache_however_it_is_spelled(root):
+    files = StaticFiles(root)
+    from penstock.app.static.site import StaticSite
+    from tests.server.harness import serve
+
+    with serve(StaticSite(files)) as running, running.connect() as client:
+        for target in (
+            "/text.txt",
+            "/tex%74.txt",
+            "/%74ext.txt",
+            "/sub/../text.txt",
+            "/text.txt?a",
+            "/sub/a%20b.txt",
+        ):
+            assert client.ask(target).status == 200
+        assert set(files.entries) == {b"/text.txt", b"/sub/a%20b.txt"}
+
+
+# -- options
+
+
+def test_listing_is_escaped_and_hides_what_is_not_served(root):
+    (root / "sub" / "index.html").unlink()
+    evil = '<script>alert("1")</script>&\'.txt'.replace("/", "_")
+    (root / "sub" / evil).write_bytes(b"x")
+    (root / "sub" / "javascript:alert(1)").write_bytes(b"x")
+    (root / "sub" / ".hidden").write_bytes(b"x")
+    (root / "sub" / "out").symlink_to(root.parent)
+    os.mkfifo(root / "sub" / "pipe")
+    Path(os.fsdecode(os.fsencode(root / "sub") + b"/\xff.txt")).touch()
+    with serving_site(root) as running:
+        assert get(running, "/sub/").status == 404
+    with serving_site(root, listing=True) as running:
+        reply = get(running, "/sub/")
+        page = reply.content.decode()
+
+        assert reply.get("content-type") == "text/html; charset=utf-8"
+        assert "<script>" not in page and 'href="javascript' not in page
+        assert "&lt;script&gt;" in page and "default-src 'none'" in reply.get("content-security-policy")
+        assert 'href="./a%20b.txt"' in page and 'href="./deep/"' in page and 'href="../"' in page
+        for hidden in (".hidden", "pipe", "out", "ÿ"):
+            assert f">{hidden}" not in page
+        assert b"home" in get(running, "/").content  # the index comes first
+        import re
+        from html import unescape
+
+        for link in re.findall(r'href="(\./[^"]+)"', page):
+            assert get(running, "/sub/" + unescape(link)[2:]).status in (200, 307), link
+
+
+def test_fallback_answers_paths_without_a_point(root):
+    with serving_site(root, fallback="index.html") as running:
+        for target in ("/users/7", "/nope", "/sub/nope/", "/text.txt/x"):
+            for _ in range(2):
+                assert get(running, target).content == b"<h1>home</h1>", target
+        assert get(running, "/nope.js").status == 404
+        assert get(running, "/text.txt").content == TEXT
+        tag = get(running, "/users/7").get("etag")
+        assert get(running, "/users/8", f"If-None-Match: {tag}").status == 304
+
+
+@pytest.mark.parametrize("fallback", ["../secret.txt", "", "a//b"])
+def test_a_fallback_outside_is_refused_at_the_start(root, fallback):
+    with pytest.raises(ApplicationError, match="fallback"):
+        StaticFiles(root, fallback=fallback)
+
+
+def test_cache_control_by_rule(root):
+    rules = {"sub/*": "public, max-age=31536000, immutable", "*.html": "no-cache"}
+    with serving_site(root, cache_control=rules) as running:
+        assert get(running, "/").get("cache-control") == "no-cache"
+        assert get(running, "/sub/").get("cache-control").endswith("immutable")
+        assert get(running, "/sub/deep/x.txt").get("cache-control").endswith("immutable")
+        assert get(running, "/text.txt").get("cache-control") is None
+        tag = get(running, "/").get("etag")
+        assert get(running, "/", f"If-None-Match: {tag}").get("cache-control") == "no-cache"
+    with pytest.raises(ApplicationError, match="Cache-Control"):
+        StaticFiles(root, cache_control={"*": "a\r\nX: y"})
+
+
+def test_other_index_names(root):
+    (root / "sub" / "main.htm").write_bytes(b"main")
+    with serving_site(root, index=["main.htm", "index.html"]) as running:
+        assert get(running, "/sub/").content == b"main"
+        assert get(running, "/").content == b"<h1>home</h1>"
+
+
+def test_hooks_of_an_application_see_and_change_each_response(root):
+    from penstock.app.application import App
+    from tests.server.harness import serve
+
+    app = App()
+    app.mount("/s", StaticFiles(root))
+
+    @app.after
+    def mark(request, response):
+        response.headers.append("X-Mark", "1")
+
+    with serve(app) as running:
+        for target in ("/s/text.txt", "/s/large.bin", "/s/nope"):
+            for _ in range(3):
+                assert get(running, target).get("x-mark") == "1"
+
+
+def test_no_descriptor_stays_open(root):
+    (root / "out").symlink_to(root.parent)
+    with serving_site(root, listing=True, fallback="index.html") as running:
+        before = None
+        for number in range(12):
+            with running.connect() as client:
+                for target in (
+                    "/text.txt",
+                    "/large.bin",
+                    "/sub/",
+                    "/sub",
+                    "/nope",
+                    "/out/x",
+                    "/.git/config",
+                    "/sub/deep/",
+                ):
+                    client.ask(target)
+                    client.ask(target, "HEAD")
+                    client.ask(target, "GET", "Range: bytes=0-0,5-6")
+                    client.ask(target, "GET", "If-None-Match: *")
+                client.send(b"GET /large.bin HTTP/1.1\r\nHost: t\r\n\r\n")
+                client.receive(1000)
+                client.reset()
+            running.wait_idle()
+            if number == 3:
+                before = len(list(Path("/proc/self/fd").iterdir()))
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before
