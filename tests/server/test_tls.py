@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ConfigError
+from penstock.http.file_response import FileResponse
 from penstock.http.response import Response, StreamResponse, TextResponse
 from penstock.server.bind import open_all
 from penstock.server.certificates import names_of
@@ -381,3 +382,18 @@ def test_the_log_of_a_secure_server_is_quiet(authority, pair):
         server.stop()
 
     assert not [record for record in server.log.records if record.levelno > logging.INFO]
+
+
+def test_files_are_sent_over_tls(authority, pair, tmp_path):
+    path = tmp_path / "big.bin"
+    path.write_bytes(BIG)
+    routes = {"/": endpoint("inline", lambda request: FileResponse(path))}
+
+    with serve(routes, **settings(pair)) as server:
+        client = secure(server.connect(receive_buffer_bytes=8192), authority.client())
+        client.send(request("/") * 2)
+        replies = [client.take() for _ in range(2)]
+        part = client.ask("/", "GET", "Range: bytes=1000000-1999999")
+
+    assert [reply.content for reply in replies] == [BIG] * 2
+    assert part.content == BIG[1_000_000:2_000_000]
