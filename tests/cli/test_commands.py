@@ -84,7 +84,7 @@ def test_help_groups_the_flags(penstock):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "which command? run, routes, check; `penstock --help` explains them"),
+        ((), "which command? run, routes, static, check; `penstock --help` explains them"),
         (("rum", "shop:app"), "unknown command 'rum'; did you mean 'run'?"),
         (("zzz",), "unknown command 'zzz'"),
         (("run",), "run what? Name the application: penstock run module:app"),
@@ -284,7 +284,9 @@ def test_check_shows_every_default(penstock):
 def test_every_setting_is_taken_from_its_flag(penstock):
     words = []
     for setting in SETTINGS:
-        words += [flag_of(setting)] if isinstance(setting.kind, Switch) else [setting.flag, other_value(setting)]
+        words += (
+            [flag_of(setting)] if isinstance(setting.kind, Switch) else [setting.flag, other_value(setting)]
+        )
 
     shown = shown_by_check(penstock("check", *words))
 

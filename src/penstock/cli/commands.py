@@ -20,7 +20,7 @@ def run(options: Namespace) -> int:
     from penstock.cli.load import load_application
 
     config = _resolve(options).config
-    if config.workers > 1:
+    if config.is_supervised:
         from penstock.server.supervisor import supervise
 
         return supervise(
@@ -34,6 +34,26 @@ def run(options: Namespace) -> int:
 
     configure(config.log_level)
     code: int = serve(application, config, application_path=options.application)
+    return code
+
+
+def static(options: Namespace) -> int:
+    """`penstock static`: serve a directory until told to stop."""
+    from penstock.cli.static import make_site
+
+    config = _resolve(options).config
+    path = options.directory
+    if config.is_supervised:
+        from penstock.server.supervisor import supervise
+
+        make_site(options)  # what is wrong with it is said once, and now
+        return supervise(lambda: make_site(options), config, application_path=path)
+    site = make_site(options)
+    from penstock.observe.logs import configure
+    from penstock.server.serve import serve
+
+    configure(config.log_level)
+    code: int = serve(site, config, application_path=path)
     return code
 
 

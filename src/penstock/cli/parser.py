@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from penstock.cli import commands
+from penstock.cli import commands, static
 from penstock.errors import ConfigError
 from penstock.server.config import SETTINGS, Setting
 from penstock.server.kinds import Several, Switch
@@ -28,6 +28,7 @@ SECONDS take a fraction: 0.5. BYTES take k, M or G, powers of 1024: 64k, 1MiB.
 _COMMANDS = {
     "run": "serve an application",
     "routes": "list the routes of an application",
+    "static": "serve the files in a directory",
     "check": "show the settings in force and where each comes from; with MODULE:APP, load it too",
 }
 
@@ -46,7 +47,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         if not word.startswith("-"):
             parser.error(f"unexpected argument {word!r}")
         parser.error(f"unknown flag {word!r}{did_you_mean(word, _list_flags(options), '--')}")
-    if options.application is None and options.command is not commands.check:
+    if options.command is commands.static:
+        if options.directory is None:
+            parser.error("static what? Name the directory: penstock static DIR")
+    elif options.application is None and options.command is not commands.check:
         parser.error(f"{first} what? Name the application: penstock {first} module:app")
     return options
 
@@ -82,7 +86,12 @@ def _make_parser() -> _Parser:
 
 def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: str) -> None:
     has_settings = name != "routes"
-    usage = {"run": "MODULE:APP [FLAG ...]", "routes": "MODULE:APP", "check": "[MODULE:APP] [FLAG ...]"}
+    usage = {
+        "run": "MODULE:APP [FLAG ...]",
+        "routes": "MODULE:APP",
+        "static": "DIR [FLAG ...]",
+        "check": "[MODULE:APP] [FLAG ...]",
+    }
     parser = made.add_parser(
         name,
         help=purpose,
@@ -93,17 +102,21 @@ def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: 
         allow_abbrev=False,
     )
     parser.set_defaults(command=getattr(commands, name))
-    parser.add_argument(
-        "application",
-        metavar="MODULE:APP",
-        nargs="?",
-        help="what to import, and the name in it: shop.web:app",
-    )
+    if name == "static":
+        static.add_arguments(parser)
+    else:
+        parser.add_argument(
+            "application",
+            metavar="MODULE:APP",
+            nargs="?",
+            help="what to import, and the name in it: shop.web:app",
+        )
     if has_settings:
         groups = dict.fromkeys(setting.group for setting in SETTINGS)
         arguments = {group: parser.add_argument_group(group) for group in groups}
         for setting in SETTINGS:
-            _add_flag(arguments[setting.group], setting)
+            if name != "static" or setting.key not in static.NO_FLAGS:
+                _add_flag(arguments[setting.group], setting)
 
 
 def _add_flag(group: argparse._ArgumentGroup, setting: Setting) -> None:
@@ -142,4 +155,5 @@ def _list_flags(options: argparse.Namespace) -> list[str]:
         return ["--help"]
     switches = [setting.flag for setting in SETTINGS if isinstance(setting.kind, Switch)]
     negations = [flag.replace("--", "--no-") for flag in switches]
-    return ["--help", *(setting.flag for setting in SETTINGS), *negations]
+    own = static.FLAGS if options.command is commands.static else []
+    return ["--help", *own, *(setting.flag for setting in SETTINGS), *negations]
