@@ -30,7 +30,7 @@ PIECES = 512
 
 APPLICATION = f"""
 import asyncio, os, threading, time
-from penstock import App, Request, StreamResponse
+from penstock import App, JSONResponse, Request, StreamResponse
 
 app = App()
 release = threading.Event()
@@ -78,6 +78,15 @@ async def stream() -> StreamResponse:
         finally:
             seen["left"] = True
     return StreamResponse(produce())
+
+@app.get("/loop")
+async def loop() -> JSONResponse:
+    return JSONResponse(type(asyncio.get_running_loop()).__module__)
+
+@app.get("/grow")
+async def grow() -> int:
+    seen["grown"] = b"x" * 200_000_000
+    return os.getpid()
 
 @app.get("/pid")
 async def pid() -> int:
@@ -391,7 +400,55 @@ def test_preload_imports_the_application_once(tmp_path):
         assert printed.count("imported") == count
 
 
+def wait_for_another(server, pid):
+    """Ask until another process answers; nothing is refused or lost meanwhile."""
+    end = time.monotonic() + WAIT_S
+    while (found := server.get_json("/pid")) == pid:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
+def test_max_requests_replaces_a_worker(tmp_path):
+    with serving(tmp_path, "--max-requests", "30") as server:
+        first = server.get_json("/pid")
+        again = [server.get_json("/pid") for _ in range(20)]
+        wait_for_another(server, first)
+        printed = stop(server)
+
+    assert set(again) == {first}
+    assert f"worker {first} is replaced: it has served its --max-requests" in printed
+
+
+def test_max_lifetime_replaces_a_worker(tmp_path):
+    with serving(tmp_path, "--max-lifetime", "1.5", "--workers", "1") as server:
+        first = server.get_json("/pid")
+        wait_for_another(server, first)
+        printed = stop(server)
+
+    assert f"worker {first} is replaced: it has reached its --max-lifetime" in printed
+
+
+def test_max_rss_replaces_a_worker_that_has_grown(tmp_path):
+    with serving(tmp_path, "--max-rss", "120M") as server:
+        first = server.get_json("/pid")
+        assert server.get_json("/grow") == first
+        assert wait_for_another(server, first) != first
+        printed = stop(server)
+
+    assert printed.count("it has grown to its --max-rss") == 1
+
+
 # ---------------------------------------------------------------------------------------------------------------- work
+
+
+@pytest.mark.parametrize("name", ["asyncio", "uvloop"])
+def test_loop_is_what_runs(tmp_path, name):
+    pytest.importorskip(name)
+    with serving(tmp_path, "--loop", name) as server:
+        found = server.get_json("/loop")
+
+    assert found.partition(".")[0] == name
 
 
 EITHER = """

@@ -184,6 +184,13 @@ def test_twenty_reloads_under_load_fail_no_request(tmp_path):
     assert load.count > 2000
 
 
+def test_recycling_under_load_fails_no_request(tmp_path):
+    with workers(tmp_path, "--max-requests", "150") as server, Load(server, PATHS) as load:
+        wait_until(lambda: server.log.count("is replaced: it has served") >= 6, "workers are replaced")
+
+    assert load.failures == []
+
+
 def test_a_request_on_a_connection_idle_at_the_reload_is_answered_and_the_last(tmp_path):
     with workers(tmp_path) as server:
         clients = [server.ask("/pid") for _ in range(8)]

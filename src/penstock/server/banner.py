@@ -70,9 +70,10 @@ def render_banner(
 
 def _describe_process(config: Config) -> str:
     process = f"pid {os.getpid()}, Python {'.'.join(map(str, sys.version_info[:3]))}"
-    if config.workers == 1:
+    if not config.is_supervised:
         return f"{process}, up to {config.threads} threads"
-    return f"{process}, {config.workers} workers of up to {config.threads} threads"
+    workers = "1 worker" if config.workers == 1 else f"{config.workers} workers"
+    return f"{process}, {workers} of up to {config.threads} threads"
 
 
 def _list_group(config: Config, group: str) -> Iterable[str]:

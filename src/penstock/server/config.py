@@ -138,12 +138,24 @@ class Config:
         kind=Switch(),
         purpose="import the application once, before the workers are forked",
     )
+    # gunicorn and uvicorn count requests only, granian lifetime and RSS as well; no limit is their default.
+    # A limit hides a leak, so none is a default.
+    max_requests: int = _setting(0, WORKERS, Count(0), "a worker is replaced after so many; 0 for never")
+    max_lifetime_s: float = _setting(
+        0.0, WORKERS, Seconds(zero=True), "a worker is replaced after so long; 0 for never"
+    )
+    max_rss_bytes: int = _setting(
+        0, WORKERS, Size(0), "a worker is replaced when it holds so much memory; 0 for never"
+    )
 
     interface: str = _setting(
         "auto",
         WORK,
         Choice("auto", "native", "asgi", "wsgi"),
         "how the application is called; auto decides by looking at it",
+    )
+    loop: str = _setting(
+        "asyncio", WORK, Choice("asyncio", "uvloop"), "event loop; uvloop needs the extra of that name"
     )
     # waitress 4, cheroot 10, Starlette 40. Threads beyond what waits on I/O only contend for the GIL.
     threads: int = _setting(16, WORK, Count(), "threads that run `def` handlers, at most")
@@ -250,6 +262,11 @@ class Config:
     def is_secure(self) -> bool:
         """TLS is spoken on every address."""
         return bool(self.tls_cert) or self.tls_self_signed
+
+    @property
+    def is_supervised(self) -> bool:
+        """True: workers serve, and a supervisor replaces them."""
+        return self.workers > 1 or bool(self.max_requests or self.max_lifetime_s or self.max_rss_bytes)
 
     @property
     def limits(self) -> Limits:

@@ -14,7 +14,7 @@ import time
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import ApplicationError, ConfigError, PenstockError
+from penstock.errors import ApplicationError, ConfigError, MissingExtra, PenstockError
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.draining import Drain
@@ -135,7 +135,7 @@ class Server:
         """Serve until told to stop; return the exit status: 0, or 130 when a second signal cut it short."""
         self._bound = self._bound or open_all(self.config)
         try:
-            self._run_loop(asyncio.new_event_loop())
+            self._run_loop(_make_loop(self.config.loop))
         finally:
             for bound in self._bound:
                 bound.close()
@@ -297,8 +297,8 @@ class Server:
     def _announce(self) -> None:
         """Tell who started the server that it serves: a person, or the supervisor."""
         interface = getattr(self._handler, "interface", "Penstock App")
-        if self._seat is not None:
-            self._seat.say_ready(interface)
+        if self._seat is not None and self._reactor is not None:
+            self._seat.say_ready(interface, self._reactor, self.config)
             return
         write_banner(
             self.config, application_path=self._application_path, urls=self.urls, interface=interface
@@ -320,6 +320,17 @@ class Server:
                 _log.error("the application did not stop within %g s", timeout_s)
         elif not stop.cancelled() and stop.exception() is not None:
             _log.error("the application failed to stop", exc_info=stop.exception())
+
+
+def _make_loop(name: str) -> asyncio.AbstractEventLoop:
+    if name == "asyncio":
+        return asyncio.new_event_loop()
+    try:
+        import uvloop
+    except ImportError:
+        raise MissingExtra("loop = uvloop needs an extra: pip install 'penstock[uvloop]'") from None
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 def _access_logger(log: AccessLog) -> Callable[[Transport, Request, Response, int, float], None]:

@@ -265,6 +265,9 @@ class Supervisor:
                 worker.is_ready = True
                 worker.kill_at = worker.kill_at if worker.is_retiring else 0.0
                 self._on_ready(worker, text)
+            elif word == "stale":
+                _log.info("worker %d is replaced: %s", worker.pid, text)
+                worker.stale = worker.stale or text
             elif word == "failed":
                 worker.failure = text
 

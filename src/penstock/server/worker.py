@@ -1,17 +1,19 @@
 """A worker: one `Server` in a process that a supervisor forked, and what the two say to each other.
 
-Each worker has a `Channel` to its supervisor. It says "ready" once it accepts, "failed" with one line when it
-cannot start; it hears "retire". The end of the channel is the end of the supervisor, however that came, and
-then the worker drains and ends as well.
+Each worker has a `Channel` to its supervisor. It says "ready" once it accepts, "stale" with the reason when
+it is to be replaced, "failed" with one line when it cannot start; it hears "retire". The end of the channel
+is the end of the supervisor, however that came, and then the worker drains and ends as well.
 """
 
 from __future__ import annotations
 
 import logging
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from penstock.errors import PenstockError
+from penstock.server.recycling import Recycling
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from penstock.http.handler import Handler
     from penstock.server.bind import Bound
     from penstock.server.config import Config
+    from penstock.server.reactor import Reactor
     from penstock.server.scoreboard import Entry
     from penstock.server.serve import Server
 
@@ -99,9 +102,10 @@ class Seat:
         for bound in self.bound:
             bound.close()
 
-    def say_ready(self, interface: str) -> None:
-        """The application, of this kind, has started, and connections are accepted."""
+    def say_ready(self, interface: str, reactor: Reactor, config: Config) -> None:
+        """The application, of this kind, has started, and `reactor` accepts connections."""
         self.channel.send("ready", interface)
+        self._recycling = Recycling(config, reactor, partial(self.channel.send, "stale"))
 
     def _on_word(self, loop: asyncio.AbstractEventLoop) -> None:
         assert self._server is not None  # noqa: S101 - set with the reader
