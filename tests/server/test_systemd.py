@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,8 +12,9 @@ import urllib.request
 
 import pytest
 
-from penstock.server.systemd import take_sockets
-from tests.e2e.serving import ROOT, environment
+from penstock.server.systemd import Notifier, take_sockets
+from tests.e2e.serving import ROOT, WAIT_S, environment, serving
+from tests.server.certificates import Authority
 
 # The parent cannot know the child's number before it is there, so the child sets it, as systemd does after fork.
 START = """
@@ -55,6 +57,91 @@ def test_those_of_another_process_are_not_taken(variables, pid, count):
     variables(LISTEN_PID=pid, LISTEN_FDS=count)
 
     assert take_sockets() == {}
+
+
+class Systemd:
+    """The socket services report to."""
+
+    def __init__(self, path):
+        self.variables = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "1000000"}
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.settimeout(WAIT_S)
+        self.beats = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._socket.close()
+
+    def take(self):
+        """The next report that is not a sign of life."""
+        while (text := self._socket.recv(4096).decode()) == "WATCHDOG=1":
+            self.beats += 1
+        return text
+
+    def take_beats(self, count):
+        while count:
+            count -= self._socket.recv(4096) == b"WATCHDOG=1"
+
+
+@pytest.mark.parametrize("words", [[], ["--workers", "2"]])
+def test_systemd_hears_of_start_reload_and_stop(tmp_path, words):
+    certificate, key = Authority(tmp_path).issue("server")
+    words = [*words, "--tls-cert", str(certificate), "--tls-key", str(key), "--drain-timeout", "5"]
+    command = [sys.executable, "-m", "penstock", "run", "tests.server.mixed_app:app", "--port", "0", *words]
+
+    with (
+        Systemd(tmp_path / "notify") as systemd,
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment() | systemd.variables, stderr=subprocess.DEVNULL
+        ) as child,
+    ):
+        try:
+            started = systemd.take()
+            systemd.take_beats(3)
+            child.send_signal(signal.SIGHUP)
+            reloading, reloaded = systemd.take(), systemd.take()
+            child.terminate()
+            stopping = systemd.take()
+            status = child.wait(WAIT_S)
+        finally:
+            child.kill()
+
+    assert started.startswith("READY=1\nSTATUS=serving https://127.0.0.1:")
+    assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=[0-9]+", reloading)
+    assert reloaded == started
+    assert stopping.startswith("STOPPING=1")
+    assert status == 0
+
+
+def test_a_reload_of_one_process_without_tls_does_not_end_it(tmp_path):
+    with (
+        Systemd(tmp_path / "notify") as systemd,
+        serving("tests.server.mixed_app:app", **systemd.variables) as server,
+    ):
+        started = systemd.take()
+        server.process.send_signal(signal.SIGHUP)
+
+        assert systemd.take().startswith("RELOADING=1")
+        assert systemd.take() == started
+        with urllib.request.urlopen(server.url, timeout=20) as reply:
+            assert reply.status == 200
+
+
+def test_nobody_who_listens_is_no_reason_not_to_serve(tmp_path):
+    with (
+        serving("tests.server.mixed_app:app", NOTIFY_SOCKET=str(tmp_path / "none")) as server,
+        urllib.request.urlopen(server.url, timeout=20) as reply,
+    ):
+        assert reply.status == 200
+
+
+def test_a_sign_of_life_is_not_asked_of_another_process(variables):
+    variables(WATCHDOG_USEC="1000000", WATCHDOG_PID="1", NOTIFY_SOCKET="/none")
+
+    assert Notifier()._beat_s == 0.0
 
 
 @pytest.mark.parametrize("words", [[], ["--bind", "fd://web"], ["--bind", "fd://3"]])

@@ -21,6 +21,7 @@ from penstock.server.draining import Drain
 from penstock.server.listen import Listener
 from penstock.server.processes import ProcessPool
 from penstock.server.reactor import Reactor
+from penstock.server.systemd import Notifier
 from penstock.server.threads import ThreadPool
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Server:
         both = (signal.SIGINT, signal.SIGTERM) if seat is None else (signal.SIGTERM,)
         self._signals = both if handles_signals else ()  # only the main thread may
         self._is_retiring = False
+        self._notifier = Notifier() if seat is None else None
         self._threads = ThreadPool(config.threads, config.queue_limit)
         self._processes = ProcessPool(config.processes)
         self._reactor: Reactor | None = None
@@ -271,6 +273,8 @@ class Server:
         self.urls = [bound.url() for bound in self._bound]
         self._announce()
         await self._stop.wait()
+        if self._notifier is not None:
+            self._notifier.stopping()
         patience_s = min(_PATIENCE_S, self.config.drain_timeout_s) if self._is_retiring else 0.0
         self._tell("stopping: finishing what is in flight, %g s at most", self.config.drain_timeout_s)
         empty = asyncio.get_running_loop().create_future()
@@ -293,6 +297,17 @@ class Server:
             from penstock.server.proxies import trust
 
             trust(reactor, self.config)
+        # With a supervisor it is the supervisor's; alone and without use for it, a hang-up ends the server.
+        notifier = self._notifier
+        if self._signals and notifier is not None and (reactor.tls is not None or notifier.is_heard):
+            reactor.loop.add_signal_handler(signal.SIGHUP, self._reload, reactor, notifier)
+
+    def _reload(self, reactor: Reactor, notifier: Notifier) -> None:
+        """SIGHUP: read again what can change without a new process, the certificates."""
+        notifier.reloading()
+        if reactor.tls is not None:
+            reactor.tls.reload()
+        notifier.ready(self.urls)
 
     def _announce(self) -> None:
         """Tell who started the server that it serves: a person, or the supervisor."""
@@ -303,6 +318,9 @@ class Server:
         write_banner(
             self.config, application_path=self._application_path, urls=self.urls, interface=interface
         )
+        if self._notifier is not None:
+            self._notifier.ready(self.urls)
+            self._notifier.beat_in(asyncio.get_running_loop())
 
     def _tell(self, message: str, *args: object) -> None:
         """Log a step of an orderly life; of a worker's, the supervisor's is told."""

@@ -27,6 +27,7 @@ from penstock.server.backoff import Backoff
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.scoreboard import Scoreboard
+from penstock.server.systemd import Notifier
 from penstock.server.worker import Channel, Seat, run_worker
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class Supervisor:
 
     def __init__(self, bound: Sequence[Bound], config: Config, application_path: str = "") -> None:
         self._bound = bound
+        self._urls = [each.url() for each in bound]
+        self._notifier = Notifier()
         self._config = config
         self._application_path = application_path
         self._wanted = config.workers
@@ -143,6 +146,7 @@ class Supervisor:
             self._kill_overdue(now)
             if not self._stops:
                 self._reconcile(now)
+            self._notifier.beat()
             self._wait(now)
         if self._failure is not None:
             raise ApplicationError(self._failure)
@@ -184,6 +188,7 @@ class Supervisor:
         self._stops += 1
         config, now = self._config, time.monotonic()
         if self._stops == 1:
+            self._notifier.stopping()
             _log.info("stopping %d workers, %g s at most", len(self._workers), config.drain_timeout_s)
             for bound in self._bound:  # the workers' copies take what the kernel has completed
                 bound.close()
@@ -200,6 +205,7 @@ class Supervisor:
         return self._config.drain_timeout_s + self._config.lifespan_timeout_s + _KILL_S
 
     def _reload(self) -> None:
+        self._notifier.reloading()
         _log.info("reload: replacing %d workers, one at a time", len(self._workers))
         for worker in self._workers.values():
             worker.stale = worker.stale or "reload"
@@ -230,6 +236,7 @@ class Supervisor:
         worker.channel.send("retire")
         if worker.stale == "reload" and not self._list_stale("reload"):
             _log.info("reload done")
+            self._notifier.ready(self._urls)
 
     def _start(self, now: float) -> None:
         """Fork; in the child, `_Forked` is raised."""
@@ -276,8 +283,10 @@ class Supervisor:
         if self._is_booted or sum(each.is_ready for each in self._workers.values()) < self._wanted:
             return
         self._is_booted = True
-        urls = [bound.url() for bound in self._bound]
-        write_banner(self._config, application_path=self._application_path, urls=urls, interface=interface)
+        write_banner(
+            self._config, application_path=self._application_path, urls=self._urls, interface=interface
+        )
+        self._notifier.ready(self._urls)
 
     def _reap(self) -> None:
         """Collect processes that ended: workers, and as PID 1 whatever else was left to us."""
@@ -314,6 +323,7 @@ class Supervisor:
             return
         if self._drop_reload():
             _log.error("reload given up, the workers there are stay: %s", reason)
+            self._notifier.ready(self._urls)
         else:
             _log.error("a worker cannot start, next try in %g s: %s", delay_s, reason)
 
