@@ -65,7 +65,9 @@ class StandIn:
 class NoServer:
     """What an application sees of the server here: nothing to see."""
 
-    draining = False
+    @property
+    def draining(self) -> Any:
+        raise NotImplementedError
 
     def thread_pool(self) -> dict[str, int]:
         return {}

@@ -194,8 +194,10 @@ def test_module_that_is_absent_is_one_line(penstock, tmp_path, command):
         ("x = 5\n", "module 'shop' (shop.py) has no attribute 'app'"),
         (
             "app = 5\n",
-            "'shop:app' is an object of type int, not an application; "
-            "name an instance of penstock.App, or an ASGI or WSGI application",
+            (
+                "'shop:app' is an object of type int, not an application; "
+                "name an instance of penstock.App, or an ASGI or WSGI application"
+            ),
         ),
     ],
 )
