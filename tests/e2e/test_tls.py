@@ -108,6 +108,35 @@ def test_curl_is_served(authority, files, need_tool):
     assert done.stdout.count("200 ") == 2
 
 
+HOSTED = """
+def wsgi(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    server = environ["SERVER_NAME"]
+    return [f"{environ['wsgi.url_scheme']} {environ['REMOTE_ADDR']} {server}".encode()]
+
+async def asgi(scope, receive, send):
+    content = f"{scope['scheme']} {scope['client'][0]} {scope['server'][0]}".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": content})
+"""
+
+
+@pytest.mark.parametrize("name", ["wsgi", "asgi"])
+def test_hosted_applications_hear_of_tls_and_of_the_client(authority, files, tmp_path, name):
+    (tmp_path / f"hosted_{name}.py").write_text(HOSTED)
+    words = [*flags(files), "--interface", name, "--proxy-trust", "127.0.0.1"]
+
+    with serving(f"hosted_{name}:{name}", *words, cwd=tmp_path) as server:
+        connection = http.client.HTTPSConnection("localhost", server.port, context=authority.client())
+        contents = []
+        for fields in ({}, {"X-Forwarded-For": "203.0.113.9"}):
+            connection.request("GET", "/", headers=fields)
+            contents.append(connection.getresponse().read())
+        connection.close()
+
+    assert contents == [b"https 127.0.0.1 127.0.0.1", b"https 203.0.113.9 127.0.0.1"]
+
+
 @pytest.mark.parametrize("words", [[], ["--workers", "2"]], ids=["alone", "workers"])
 def test_new_certificates_by_a_signal_cost_no_request(authority, files, words):
     with serving(APPLICATION, *flags(files), *words) as server, Clients(server.port, authority) as clients:

@@ -161,7 +161,7 @@ class SecureSocket:
     The reactor reads while a pool thread sends, and OpenSSL allows one of them at a time: hence the lock.
     """
 
-    __slots__ = ("_lock", "_read", "_sock", "_write", "fileno")
+    __slots__ = ("_lock", "_read", "_sock", "_write", "fileno", "getsockname")
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self._sock = sock
@@ -169,6 +169,7 @@ class SecureSocket:
         self._write = sock.write
         self._lock = Lock()
         self.fileno = sock.fileno
+        self.getsockname = sock.getsockname
 
     def recv(self, size: int) -> bytes:
         """Return what there is; b"" at the end. BlockingIOError: nothing yet."""
