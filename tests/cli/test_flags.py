@@ -79,6 +79,10 @@ async def stream() -> StreamResponse:
             seen["left"] = True
     return StreamResponse(produce())
 
+@app.get("/block", run="inline")
+def block() -> str:
+    time.sleep(20)
+
 @app.get("/loop")
 async def loop() -> JSONResponse:
     return JSONResponse(type(asyncio.get_running_loop()).__module__)
@@ -437,6 +441,18 @@ def test_max_rss_replaces_a_worker_that_has_grown(tmp_path):
         printed = stop(server)
 
     assert printed.count("it has grown to its --max-rss") == 1
+
+
+def test_stuck_timeout_ends_a_worker_that_blocks_its_loop(tmp_path):
+    with serving(tmp_path, "--stuck-timeout", "0.5", "--workers", "2") as server:
+        start = time.monotonic()
+        reply = server.exchange(request("/block"))
+        took_s = time.monotonic() - start
+        printed = stop(server)
+
+    assert reply == b""
+    assert took_s < 10
+    assert "the loop is stuck for" in printed
 
 
 # ---------------------------------------------------------------------------------------------------------------- work

@@ -191,6 +191,66 @@ def test_recycling_under_load_fails_no_request(tmp_path):
     assert load.failures == []
 
 
+STUCK = (
+    APPLICATION
+    + """
+import ctypes
+
+@app.get("/stuck/inline", run="inline")
+def stuck_inline() -> str:
+    time.sleep(60)
+
+@app.get("/stuck/task")
+async def stuck_task() -> str:
+    time.sleep(60)
+
+@app.get("/stuck/later")
+async def stuck_later() -> str:
+    await asyncio.sleep(0.05)
+    while True:
+        pass
+
+@app.get("/stuck/locked")
+async def stuck_locked() -> str:
+    ctypes.PyDLL(None).sleep(60)  # with the interpreter lock
+"""
+)
+
+
+@pytest.mark.parametrize("name", ["inline", "task", "later"])
+def test_a_worker_whose_loop_is_stuck_is_dumped_and_replaced(tmp_path, name):
+    with workers(tmp_path, "--stuck-timeout", "1", text=STUCK) as server:
+        before = children(server)
+        trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+        client = server.ask(f"/stuck/{name}", f"traceparent: 00-{trace_id}-00f067aa0ba902b7-01")
+
+        server.wait_for_log(f"the loop is stuck for .*: <Request GET /stuck/{name}>, trace id {trace_id}")
+        server.wait_for_log("has ended, exit code 70; it is replaced")
+        wait_until(lambda: len(children(server)) == 2, "it is replaced")
+
+        assert f", in stuck_{name}\n" in server.log
+        assert len(before & children(server)) == 1
+        assert receive(client) == b""
+        assert get(server, "/") == "VERSION"
+
+
+def test_a_worker_stuck_with_the_interpreter_lock_is_dumped_and_replaced(tmp_path):
+    with workers(tmp_path, "--stuck-timeout", "1", text=STUCK) as server:
+        client = server.ask("/stuck/locked")
+
+        server.wait_for_log("it is replaced")
+
+        assert " in stuck_locked\n" in server.log
+        assert receive(client) == b""
+
+
+def test_work_in_threads_is_not_taken_for_a_stuck_loop(tmp_path):
+    with workers(tmp_path, "--stuck-timeout", "0.5", text=STUCK) as server:
+        assert get(server, "/thread/1.5").isdecimal()
+
+    assert "stuck" not in server.log
+
+
 def test_a_request_on_a_connection_idle_at_the_reload_is_answered_and_the_last(tmp_path):
     with workers(tmp_path) as server:
         clients = [server.ask("/pid") for _ in range(8)]

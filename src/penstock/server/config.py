@@ -147,6 +147,13 @@ class Config:
     max_rss_bytes: int = _setting(
         0, WORKERS, Size(0), "a worker is replaced when it holds so much memory; 0 for never"
     )
+    # gunicorn 30. Nothing on the loop should take a tenth of a second; what takes so long does not come back.
+    stuck_timeout_s: float = _setting(
+        30.0,
+        WORKERS,
+        Seconds(zero=True),
+        "a worker whose loop stands still so long is dumped and replaced; 0 for never",
+    )
 
     interface: str = _setting(
         "auto",

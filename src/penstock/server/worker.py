@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from penstock.errors import PenstockError
+from penstock.server.heartbeat import Heartbeat
 from penstock.server.recycling import Recycling
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Seat:
         self.entry = entry
         self.bound = bound
         self._server: Server | None = None
+        self._heartbeat: Heartbeat | None = None
 
     def take(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         """Listen to the supervisor from now on, for `server`."""
@@ -94,7 +96,10 @@ class Seat:
         loop.add_reader(self.channel.fileno(), self._on_word, loop)
 
     def leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The server is done."""
         loop.remove_reader(self.channel.fileno())
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
 
     def close(self) -> None:
         """Let go of it all; the supervisor keeps its own."""
@@ -105,6 +110,8 @@ class Seat:
     def say_ready(self, interface: str, reactor: Reactor, config: Config) -> None:
         """The application, of this kind, has started, and `reactor` accepts connections."""
         self.channel.send("ready", interface)
+        if config.stuck_timeout_s:
+            self._heartbeat = Heartbeat(reactor, config.stuck_timeout_s)
         self._recycling = Recycling(config, reactor, partial(self.channel.send, "stale"))
 
     def _on_word(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -113,7 +120,7 @@ class Seat:
             if word == "retire":
                 self._server.leave(to_others=True)
         if not self.channel.is_open:
-            self.leave(loop)
+            loop.remove_reader(self.channel.fileno())
             _log.error("the supervisor is gone: stopping")
             self._server.leave(to_others=False)
 

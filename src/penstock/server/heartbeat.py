@@ -1,0 +1,100 @@
+"""A worker whose loop stands still: told in its log with request and stack, then ended, to be replaced.
+
+The loop beats; a thread watches. A thread of Python does not run while C code keeps the interpreter lock, so
+behind it stands the watchdog of faulthandler, which needs no lock: it knows no request, but it writes the
+stack of every thread. Requests in threads do not stop the loop and are none of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from penstock.server.transport import IDLE
+
+if TYPE_CHECKING:
+    from penstock.http.request import Request
+    from penstock.server.reactor import Reactor
+
+_log = logging.getLogger("penstock.server")
+
+# Beats and looks in the time a loop may stand still.
+_PARTS = 4
+# The watchdog without words comes so much later than the one with.
+_LOCKED_S = 1.0
+_STUCK = 70  # EX_SOFTWARE
+
+
+class Heartbeat:
+    """Beats on the loop of `reactor`; ends the process when it has not for `timeout_s`."""
+
+    def __init__(self, reactor: Reactor, timeout_s: float) -> None:
+        self._reactor = reactor
+        self._timeout_s = timeout_s
+        self._is_over = threading.Event()
+        self._last = time.monotonic()
+        self._beat()
+        threading.Thread(target=self._watch, name="penstock-heartbeat", daemon=True).start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._is_over.set()
+        faulthandler.cancel_dump_traceback_later()
+
+    def _beat(self) -> None:
+        if self._is_over.is_set():
+            return
+        self._last = time.monotonic()
+        try:
+            faulthandler.dump_traceback_later(self._timeout_s + _LOCKED_S, exit=True)
+        except (AttributeError, OSError, ValueError):
+            pass  # no stderr to write to
+        self._reactor.loop.call_later(self._timeout_s / _PARTS, self._beat)
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(self._timeout_s / _PARTS):
+            age_s = time.monotonic() - self._last
+            if age_s >= self._timeout_s:
+                try:
+                    self._tell(age_s)
+                finally:
+                    os._exit(_STUCK)
+
+    def _tell(self, age_s: float) -> None:
+        request = _find_request(self._reactor)
+        what = "no request is under way" if request is None else f"{request}, trace id {request.trace_id}"
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - documented
+        stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
+        record = _log.makeRecord(
+            _log.name,
+            logging.ERROR,
+            __file__,
+            0,
+            "the loop is stuck for %.1f s, this worker ends: %s",
+            (age_s, what),
+            None,
+            sinfo=f"Stack of the loop (most recent call last):\n{stack}",
+        )
+        _log.handle(record)
+
+
+def _find_request(reactor: Reactor) -> Request | None:
+    """Return the request whose handler keeps the loop: that of the Task that runs, or one called at once."""
+    task = asyncio.current_task(reactor.loop)
+    at_once = None
+    for connection in list(reactor.connections):
+        request: Request | None = connection.request
+        if request is None:
+            continue
+        if task is not None and connection.task is task:
+            return request
+        if connection.phase == IDLE:  # its answer is not there, and nothing waits for it either
+            at_once = request
+    return at_once
