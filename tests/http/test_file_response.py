@@ -145,3 +145,58 @@ def test_a_copy_of_a_kept_response_is_ones_own():
     kept.copy().headers["ETag"] = "changed"
 
     assert kept.original.headers["etag"] == '"1"'
+
+
+def test_a_file_as_a_stream_is_the_same(path):
+    part = narrow(asked(("Range", "bytes=0-0,5-6")), FileResponse(path))
+    stream = part.to_stream()
+
+    assert (stream.status, stream.media_type) == (206, part.media_type)
+    content = b"".join(stream.content)
+    assert b"\r\n\r\n56\r\n--" in content and stream.headers["content-length"] == str(len(content))
+
+
+def test_a_file_under_another_server_is_sent_and_narrowed(path):
+    import asyncio
+
+    from penstock.app.application import App
+
+    app, sent = App(), []
+
+    @app.get("/")
+    def notes():
+        return FileResponse(path)
+
+    async def ask(*fields):
+        sent.clear()
+        requests = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def receive():
+            message = next(requests, None)
+            if message is None:
+                await asyncio.Event().wait()
+            return message
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": "/",
+            "raw_path": b"/",
+            "query_string": b"",
+            "headers": [(b"host", b"t"), *fields],
+            "client": None,
+            "server": None,
+        }
+        await app(scope, receive, send)
+        content = b"".join(m.get("body", b"") for m in sent[1:])
+        return sent[0]["status"], content
+
+    assert asyncio.run(ask()) == (200, b"0123456789")
+    assert asyncio.run(ask((b"range", b"bytes=3-4"))) == (206, b"34")
+    assert asyncio.run(ask((b"if-none-match", b"*"))) == (304, b"")

@@ -20,9 +20,11 @@ from penstock.errors import (
     ProtocolError,
     RemoteProtocolError,
 )
+from penstock.http.file_response import FileResponse
 from penstock.http.framing import Framing
 from penstock.http.handler import THREAD
 from penstock.http.headers import Headers
+from penstock.http.partial import narrow
 from penstock.http.problem import problem
 from penstock.http.request import Request
 from penstock.http.response import Response, StreamResponse
@@ -99,6 +101,9 @@ class ASGIApplication:
             response = await self._respond(request, content)
         except ClientDisconnected:
             return
+        if isinstance(response, FileResponse):
+            response = narrow(request, response)
+            response = response.to_stream() if isinstance(response, FileResponse) else response
         try:
             if isinstance(response, StreamResponse):
                 await _Stream(request, response, content, connection, send).run(scope)

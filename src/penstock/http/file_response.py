@@ -14,14 +14,15 @@ from penstock.errors import HTTPError
 from penstock.http.media_types import media_type_of
 from penstock.http.open_file import OpenFile, open_file
 from penstock.http.query import encode_segment
-from penstock.http.response import Response
+from penstock.http.response import OCTETS, Response, StreamResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from penstock.http.ranges import Range
     from penstock.http.response import Fields
 
+_PIECE_BYTES = 128 * 1024
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -71,6 +72,28 @@ class FileResponse(Response):
     def content_length(self) -> int:
         """Octets to send."""
         return sum(len(span) if isinstance(span, bytes) else span[1] - span[0] for span in self.spans)
+
+    def to_stream(self) -> StreamResponse:
+        """Return the same as a stream, for a server that sends no files: it reads a piece at a time, and
+        blocks.
+        """
+        return StreamResponse(
+            _pieces(self.file, self.spans), self.status, self.headers.lines(), self.media_type or OCTETS
+        )
+
+
+def _pieces(file: OpenFile, spans: Sequence[bytes | Range]) -> Iterator[bytes]:
+    for span in spans:
+        if isinstance(span, bytes):
+            yield span
+            continue
+        at, stop = span
+        while at < stop:
+            piece = os.pread(file.fd, min(stop - at, _PIECE_BYTES), at)
+            if not piece:
+                raise RuntimeError("the file became shorter while it was sent")
+            yield piece
+            at += len(piece)
 
 
 def _open(path: str | os.PathLike[str]) -> OpenFile:
