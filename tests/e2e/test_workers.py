@@ -346,3 +346,29 @@ def test_the_supervisor_reaps_what_is_left_to_it(tmp_path):
         wait_until(lambda: not Path(f"/proc/{int(done.stdout)}").exists(), "it is reaped")
         process.terminate()
         assert process.wait(WAIT_S) == 0
+
+
+def test_a_fork_that_fails_is_tried_again(tmp_path):
+    script = (
+        "import errno, os, sys\n"
+        "fork, left = os.fork, [1, 0, 0]\n"
+        "def fails_twice():\n"
+        "    if left and not left.pop(): raise OSError(errno.EAGAIN, 'no process to be had')\n"
+        "    return fork()\n"
+        "os.fork = fails_twice\n"
+        "from penstock.cli import main; sys.exit(main())"
+    )
+    write(tmp_path)
+    command = [sys.executable, "-c", script, "run", "shop:app", "--port", "0", "--workers", "2"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+    ) as process:
+        lines = []
+        while "bounds" not in "".join(lines[-1:]):
+            lines.append(process.stderr.readline())
+            assert lines[-1], lines
+        process.terminate()
+
+        assert process.wait(WAIT_S) == 0
+
+    assert "".join(lines).count("cannot fork a worker, next try in") == 2

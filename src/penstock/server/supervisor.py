@@ -227,8 +227,12 @@ class Supervisor:
             serving.remove(worker)
         wanted = self._wanted + any(worker.stale for worker in serving)
         if now >= self._backoff.until:
-            for _ in range(wanted - len(serving)):
-                self._start(now)
+            try:
+                for _ in range(wanted - len(serving)):
+                    self._start(now)
+            except OSError as error:  # no process or no descriptor to be had
+                delay_s = self._backoff.fail(now, lived_s=0.0)
+                _log.error("cannot fork a worker, next try in %g s: %s", delay_s, error.strerror)
 
     def _retire(self, worker: _Worker, now: float) -> None:
         worker.is_retiring = True
@@ -243,12 +247,22 @@ class Supervisor:
         entry = self._scoreboard.give()
         if entry is None:  # too many that do not end; they are killed in time
             return
-        ours, theirs = Channel.pair()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        try:
+            ours, theirs = Channel.pair()
+        except OSError:
+            self._scoreboard.take_back(entry)
+            raise
+        _flush()
         # Blocked until the child has its own answer to them: one that came in between would be lost.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            ours.close()
+            theirs.close()
+            self._scoreboard.take_back(entry)
+            raise
         if pid:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
@@ -378,6 +392,15 @@ class Supervisor:
             self._wake_out.recv(4096)
         except BlockingIOError:
             pass
+
+
+def _flush() -> None:
+    """Write what both processes would write once more."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # closed, or nobody reads it
 
 
 def _ignore(_number: int, _frame: object) -> None:
