@@ -153,7 +153,9 @@ class _Transfer:
         self._at += sent
         if start + sent == stop:
             self._end_span()
-        return False
+            return False
+        # PERF: part of a slice means a full socket; asking once more to hear EAGAIN costs a turn of the loop.
+        return self._uses_sendfile and sent < min(stop - start, _SLICE_BYTES)
 
     def _end_span(self) -> None:
         self._spans.pop()
