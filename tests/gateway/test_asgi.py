@@ -784,3 +784,24 @@ def test_state_of_json_is_a_copy_of_that_of_the_lifespan():
         replies = [json.loads(client.ask("/").content) for _ in range(2)]
 
     assert replies == [{"shared": [1, 2], "count": 1}, {"shared": [1, 2, 2], "count": 1}]
+
+
+def test_receive_waits_while_a_stream_is_sent():
+    messages = []
+
+    async def app(scope, receive, send):
+        await receive()
+        waiting = asyncio.create_task(receive())
+        await asyncio.sleep(0)
+        await send(start())
+        await send(body(b"a", more=True))
+        await asyncio.sleep(0.01)
+        messages.append(waiting.done())
+        await send(body(b"b"))
+        messages.append(await waiting)
+
+    with hosted(app) as server:
+        reply = server.ask("/")
+        wait_until(lambda: len(messages) == 2)
+
+    assert (reply.content, messages) == (b"ab", [False, {"type": "http.disconnect"}])

@@ -165,7 +165,7 @@ class Exchange:
         self.response = response
         if self.answer is not None and not self.answer.done():
             self.answer.set_result(response)
-        if self._gone is not None:
+        if self._gone is not None and self._state == COMPLETE:
             self._gone.set()
 
     async def _begin_stream(self) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from contextvars import copy_context
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from penstock.wire.limits import STANDARD_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextvars import Context
     from types import TracebackType
 
     from penstock.http.handler import ServerView
@@ -60,12 +63,21 @@ class WSGIHandler:
         """WSGI has no shutdown."""
 
     def _call(self, request: Request) -> Response:
+        # One context for the call, each piece and close(): what the application sets in one it resets in
+        # another, and a token of one context is no good in a copy of it.
+        context = copy_context()
+        response = context.run(self._call_in, context, request)
+        if self._pending.close is not None:
+            self._pending.close = partial(context.run, self._pending.close)
+        return response
+
+    def _call_in(self, context: Context, request: Request) -> Response:
         content = BytesIO(request.body) if request.stream is None else Input(request.stream)
         start = _Start()
         iterable: Any = None
         try:
             iterable = self._app(make_environ(request, content), start)
-            response = self._respond(start, iterable)
+            response = self._respond(context, start, iterable)
         except Exception as error:
             self._pending.close = getattr(iterable, "close", None)
             response = _fail(request, error)
@@ -75,7 +87,7 @@ class WSGIHandler:
             response = problem(fault.status, title=fault.title, detail=fault.detail)
         return response
 
-    def _respond(self, start: _Start, iterable: Any) -> Response:
+    def _respond(self, context: Context, start: _Start, iterable: Any) -> Response:
         """Take the first piece, before which the head cannot leave, and judge by it how to send the rest."""
         close = getattr(iterable, "close", None)
         if isinstance(iterable, (list, tuple)):
@@ -98,7 +110,7 @@ class WSGIHandler:
             self._pending.close = close
             return make_response(status, fields, first)
         head = [*start.written, first] if first else [*start.written]
-        return make_stream(status, fields, _Content(head, iterator, close))
+        return make_stream(status, fields, _Content(head, iterator, close, context))
 
     def _close(self) -> None:
         """The reply has left the thread: let the application clean up."""
@@ -162,17 +174,22 @@ class _Content:
     """The rest of an iterable behind the pieces taken already; closing it closes the iterable, once."""
 
     def __init__(
-        self, head: list[bytes], iterator: Iterator[bytes], close: Callable[[], None] | None
+        self,
+        head: list[bytes],
+        iterator: Iterator[bytes],
+        close: Callable[[], None] | None,
+        context: Context,
     ) -> None:
         self._head = head[::-1]
         self._iterator = iterator
         self._close = close
+        self._run = context.run
 
     def __iter__(self) -> _Content:
         return self
 
     def __next__(self) -> bytes:
-        piece = self._head.pop() if self._head else next(self._iterator)
+        piece = self._head.pop() if self._head else self._run(next, self._iterator)
         if not isinstance(piece, bytes):
             raise TypeError(f"WSGI: a piece of content is bytes, not {type(piece).__name__}")
         return piece
@@ -180,7 +197,7 @@ class _Content:
     def close(self) -> None:
         close, self._close = self._close, None
         if close is not None:
-            close()
+            self._run(close)
 
 
 def _fail(request: Request, error: Exception) -> Response:
