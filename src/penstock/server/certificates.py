@@ -30,6 +30,8 @@ _DAYS = 90
 _RENEW_S = 60 * 86_400
 _NAMES = "subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1,IP:::1"
 
+_USAGE = "keyUsage=critical,digitalSignature,keyCertSign"  # strict clients ask for it in what they trust
+
 
 def names_of(pem: bytes) -> list[str]:
     """Return the DNS names, in lower case, that the first certificate in a PEM file is for."""
@@ -101,7 +103,7 @@ def make_self_signed() -> str:
 
 def _run_openssl(program: str, folder: Path) -> None:
     key = "-nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
-    words = f"req -x509 {key} -days {_DAYS} -subj /CN=localhost -addext {_NAMES}".split()
+    words = f"req -x509 {key} -days {_DAYS} -subj /CN=localhost -addext {_NAMES} -addext {_USAGE}".split()
     files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     done = subprocess.run([program, *words, *files], capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
