@@ -48,10 +48,7 @@ def fetch(url, content=None):
 
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_app_is_served(name, tmp_path, need_package):
-    if name == "uvicorn":
-        need_package(name)
-    else:
-        pytest.importorskip(name, reason="granian is heavy: tested where it is installed")
+    need_package(name)
     (tmp_path / "shop.py").write_text(APPLICATION)
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
