@@ -11,7 +11,8 @@ import pytest
 from penstock.errors import ConfigError
 from penstock.http.request import Request
 from penstock.http.response import TextResponse
-from penstock.server.bind import Inherited, Tcp, Unix, open_all, parse_address
+from penstock.server.address import Inherited, Tcp, Unix, parse_address
+from penstock.server.bind import open_all
 from penstock.server.config import Config
 from tests.server.harness import WAIT_S, endpoint, request, serve
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
-from penstock.server.bind import EXPECTED, parse_address
+from penstock.server.address import EXPECTED, parse_address
 
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(?: ?s)?", re.ASCII)
