@@ -129,6 +129,7 @@ class Connection(Answering):
         self.peer_ended = True
         phase = self.phase  # looked at once: a thread may let go at any time
         if phase == IDLE and self.reader.held and not was_reset:
+            self.watch(self.mask & ~IN)  # told again, it would pass for a hang-up
             self.resume()  # a thread has just let go
             return
         if phase in (IDLE, LINGER, CLOSED) or (was_reset and phase in (HEAD, CONTENT, FLUSHING)):
