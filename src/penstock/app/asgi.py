@@ -24,6 +24,7 @@ from penstock.http.file_response import FileResponse
 from penstock.http.framing import Framing
 from penstock.http.handler import THREAD
 from penstock.http.headers import Headers
+from penstock.http.kept_response import KeptResponse
 from penstock.http.partial import narrow
 from penstock.http.problem import problem
 from penstock.http.request import Request
@@ -101,7 +102,9 @@ class ASGIApplication:
             response = await self._respond(request, content)
         except ClientDisconnected:
             return
-        if isinstance(response, FileResponse):
+        if isinstance(response, KeptResponse):
+            response = response.original
+        elif isinstance(response, FileResponse):
             response = narrow(request, response)
             response = response.to_stream() if isinstance(response, FileResponse) else response
         try:

@@ -13,6 +13,7 @@ from tests.server.harness import serve
 
 TEXT = b"0123456789" * 300
 SCRIPT = b"let answer = 42;\n" * 200
+_NOBODY = 65534
 LARGE = bytes(range(256)) * 4096  # 1 MiB
 
 
@@ -63,3 +64,17 @@ def serving_app(root, prefix="/static", **options):
 
     with serve(app) as running:
         yield running
+
+
+@contextmanager
+def without_rights(running):
+    """As another user, when this one is root, whom no mode stops. All threads change at once, the server's, too."""
+    running.ask("/nowhere")  # imports what refusals need while this user may read it
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        if was_root:
+            os.seteuid(0)

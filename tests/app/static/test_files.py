@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import tempfile
 import threading
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from penstock.app.static.files import StaticFiles
 from penstock.errors import ApplicationError
-from tests.app.static.site import LARGE, TEXT, make_folder, serving_app, serving_site
+from tests.app.static.site import LARGE, TEXT, make_folder, serving_app, serving_site, without_rights
 
 
 @pytest.fixture
@@ -24,6 +26,14 @@ def ask(request, root):
     prefix = "" if request.param == "site" else "/s"
     with serving_site(root) if not prefix else serving_app(root, prefix) as running:
         yield lambda target, method: get(running, prefix + target, method=method)
+
+
+@pytest.fixture
+def shared_root():
+    """As `root`, where every user may look: what pytest makes is closed to others."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield make_folder(Path(folder))
 
 
 def get(running, target, *fields, method="GET"):
@@ -265,12 +275,14 @@ def test_devices_and_pipes_are_refused_at_once(root):
         assert get(running, "/text.txt").status == 200
 
 
-def test_what_may_not_be_read_is_not_found(root):
-    (root / "text.txt").chmod(0)
-    if os.access(root / "text.txt", os.R_OK):
-        pytest.skip("this user may read everything")
-    with serving_site(root) as running:
+def test_what_may_not_be_read_is_not_found(shared_root):
+    (shared_root / "text.txt").chmod(0)
+    (shared_root / "sub").chmod(0)
+    with serving_site(shared_root, listing=True) as running, without_rights(running):
         assert get(running, "/text.txt").status == 404
+        assert get(running, "/sub/").status == 404
+        assert get(running, "/sub/deep/x.txt").status == 404
+        assert get(running, "/app.js").status == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
@@ -378,7 +390,50 @@ def test_hooks_of_an_application_see_and_change_each_response(root):
     with serve(app) as running:
         for target in ("/s/text.txt", "/s/large.bin", "/s/nope"):
             for _ in range(3):
-                assert get(running, target).get("x-mark") == "1"
+                reply = get(running, target)
+                assert [value for name, value in reply.fields if name.lower() == "x-mark"] == ["1"]
+
+
+def test_a_mounted_folder_under_another_server_sends_every_field(root):
+    from penstock.app.application import App
+
+    app = App()
+    app.mount("/s", StaticFiles(root))
+
+    async def ask(method):
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        await app(
+            {
+                "type": "http",
+                "asgi": {"version": "3.0"},
+                "http_version": "1.1",
+                "method": method,
+                "scheme": "http",
+                "path": "/s/text.txt",
+                "raw_path": b"/s/text.txt",
+                "query_string": b"",
+                "headers": [(b"host", b"t")],
+                "client": None,
+                "server": None,
+            },
+            receive,
+            send,
+        )
+        return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
+
+    for _ in range(2):  # from the file, then from the cache
+        status, fields, content = asyncio.run(ask("GET"))
+        assert (status, content) == (200, TEXT)
+        assert fields[b"etag"] and fields[b"last-modified"] and fields[b"accept-ranges"] == b"bytes"
+        assert fields[b"content-length"] == str(len(TEXT)).encode()
+        assert asyncio.run(ask("HEAD")) == (200, fields, b"")
 
 
 def test_no_descriptor_stays_open(root):

@@ -61,12 +61,16 @@ class Node(Generic[T]):
         PERF: 0.22 us instead of 0.40 for `/users/42`. Where the first leaf of a search answers, it is right.
         """
         node = self
+        left = iter(segments)
         try:
-            for segment in segments:
+            for segment in left:
                 child = node.literals.get(segment)
                 if child is None:
-                    if not segment or not node.variables:
+                    if not segment:
                         return None
+                    if not node.variables:
+                        values.append("/".join((segment, *left)))
+                        return node.rest.get(method)
                     convert, child = node.variables[0]
                     values.append(segment if convert is None else convert(segment))
                 node = child

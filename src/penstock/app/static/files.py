@@ -104,7 +104,7 @@ class StaticFiles(Router):
     ) -> Iterator[Placed]:
         del above  # nothing is included here
         depth = prefix.count("/")
-        serve = self._make_handler(depth)
+        serve = self._make_handler(depth, changes=any(app.after_hooks for app in apps))
         routes: list[tuple[str, tuple[str, ...], Callable[..., Any]]] = [
             ("/", ("GET",), serve),
             ("/{path:path}", ("GET",), serve),
@@ -132,23 +132,24 @@ class StaticFiles(Router):
                 apps,
             )
 
-    def _make_handler(self, depth: int) -> Callable[..., Any]:
+    def _make_handler(self, depth: int, *, changes: bool) -> Callable[..., Any]:
+        """Return what answers GET. `changes`: hooks may change the response, so each gets its own. PERF: the
+        cache's, for all, is 8 us less.
+        """
+        own = _own if changes else _same
+
+        def load(request: Request) -> Response:
+            return own(self.load(request, depth))
+
         def files(request: Any) -> Any:
             response = self.ready(request)
             if response is not None:
-                # Hooks may change it, and the cache's own is for everybody.
-                return response.copy() if isinstance(response, KeptResponse) else response
+                return own(response)
             server = request.server
-            if server is None:
-                return self._load_for_hooks(request, depth)
-            return server.run_in_thread(self._load_for_hooks, request, depth)
+            return load(request) if server is None else server.run_in_thread(load, request)
 
         files.__annotations__.clear()
         return files
-
-    def _load_for_hooks(self, request: Request, depth: int) -> Response:
-        response = self.load(request, depth)
-        return response.copy() if isinstance(response, KeptResponse) else response
 
     def _make_uploader(self, depth: int) -> Callable[..., Any]:
         async def upload(request: Any, content: Any) -> Response:
@@ -270,6 +271,14 @@ def _narrowed(request: Request, response: Response) -> Response:
     original = response.original
     narrowed = narrow(request, original)
     return response if narrowed is original else narrowed
+
+
+def _own(response: Response) -> Response:
+    return response.copy() if isinstance(response, KeptResponse) else response
+
+
+def _same(response: Response) -> Response:
+    return response
 
 
 def _redirect_to_mount(request: Any) -> Response:
