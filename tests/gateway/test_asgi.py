@@ -75,7 +75,11 @@ def test_scope_is_complete():
         "client": own,
         "server": ("127.0.0.1", port),
         "state": {},
-        "extensions": {"http.response.trailers": {}, "http.response.early_hint": {}},
+        "extensions": {
+            "http.response.trailers": {},
+            "http.response.early_hint": {},
+            "http.response.pathsend": {},
+        },
     }
     assert seen["headers"] == [
         (b"host", b"test"),

@@ -134,7 +134,11 @@ class ASGIHandler:
             "client": request.client,
             "server": connection.local if connection is not None else None,
             "state": self._state.copy(),
-            "extensions": {"http.response.trailers": {}, "http.response.early_hint": {}},
+            "extensions": {
+                "http.response.trailers": {},
+                "http.response.early_hint": {},
+                "http.response.pathsend": {},
+            },
         }
 
 

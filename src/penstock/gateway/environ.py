@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ClientDisconnected, ConnectionLost, HTTPError
 from penstock.gateway.fields import split_section
+from penstock.gateway.file_wrapper import FileWrapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,7 @@ def _read_fields(raw: bytes) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
+        "wsgi.file_wrapper": FileWrapper,
     }
     for name, value in split_section(raw):
         if b"_" in name:

@@ -13,7 +13,8 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ClientDisconnected, ConnectionLost, HTTPError
-from penstock.gateway.fields import make_push, make_response, read_fields
+from penstock.gateway.fields import make_file, make_push, make_response, read_fields
+from penstock.http.open_file import open_file
 from penstock.http.problem import problem
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class Exchange:
             self._settle(response)
         elif kind == "http.response.body" and state == STREAMING:
             await self._push(message)
+        elif kind == "http.response.pathsend" and state == STARTED:
+            await self._send_file(message["path"])
         elif kind == "http.response.trailers" and state == BODY_SENT:
             headers = message.get("headers", ())
             self._trailers += [(bytes(n).decode("latin-1"), bytes(v).decode("latin-1")) for n, v in headers]
@@ -167,6 +170,23 @@ class Exchange:
             self.answer.set_result(response)
         if self._gone is not None and self._state == COMPLETE:
             self._gone.set()
+
+    async def _send_file(self, path: str) -> None:
+        if self._has_trailers:
+            raise RuntimeError("ASGI: trailers cannot follow a file; send it by 'http.response.body'")
+        connection = self._request.connection
+        assert connection is not None  # noqa: S101 - requests come over one
+        try:
+            file = await connection.server.run_in_thread(open_file, path)
+            response: Response = make_file(self._status, read_fields(self._headers), file)
+        except HTTPError as refusal:  # no thread to open it
+            response = problem(refusal.status, detail=refusal.detail, headers=refusal.headers)
+        except (OSError, ValueError) as error:  # as an OSError it would pass for the client's leaving
+            raise RuntimeError(f"ASGI: the file {path!r} cannot be sent: {error}") from error
+        if self.is_gone:
+            raise ConnectionLost("the client has left")
+        self._state = COMPLETE
+        self._settle(response)
 
     async def _begin_stream(self) -> None:
         self._sink: Sink | None = None

@@ -10,13 +10,15 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from penstock.http.file_response import FileResponse
 from penstock.http.headers import MutableHeaders
 from penstock.http.response import PushResponse, Response, StreamResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from penstock.http.handler import Source
+    from penstock.http.open_file import OpenFile
 
     Pairs = tuple[tuple[bytes, bytes], ...]
 
@@ -124,6 +126,21 @@ def make_push(
     response.media_type = fields.media_type
     # Trailers need the chunked coding (RFC 9110 §6.5.1), which a declared length would exclude.
     _add_fields(response, fields, keeps_length=trailers is None)
+    return response
+
+
+def make_file(
+    status: int, fields: Fields, file: OpenFile, start: int = 0, ahead: Sequence[bytes] = ()
+) -> FileResponse:
+    """Return a response of a file from `start` on, as long as declared, else to its end. ValueError when more
+    is declared than there is.
+    """
+    left = max(file.size - start, 0)
+    wanted = left if fields.length is None else fields.length - sum(map(len, ahead))
+    if not 0 <= wanted <= left:
+        raise ValueError(f"Content-Length is {fields.length}, the file has {left} octets to send")
+    response = FileResponse(file, status, fields.lines, spans=[*ahead, (start, start + wanted)])
+    response.media_type = fields.media_type
     return response
 
 

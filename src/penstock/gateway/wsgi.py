@@ -1,9 +1,9 @@
 """A WSGI application (PEP 3333) as a Handler: each request is one call in a pool thread.
 
 Content that is one piece, or whose Content-Length the first piece fills, is sent as a complete response;
-anything else is a stream, each piece sent before the next is asked for. `close()` of the returned iterable
-is called once the response has left, in whatever way it ended. A stream whose client reads slowly gives its
-thread back, and may go on in another one.
+a file is sent by the server (`file_wrapper`), and anything else is a stream, each piece sent before the next
+is asked for. `close()` of the returned iterable is called once the response has left, in whatever way it
+ended. A stream whose client reads slowly gives its thread back, and may go on in another one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import ClientDisconnected
 from penstock.gateway.asgi import takes_whole
 from penstock.gateway.environ import Input, make_environ
-from penstock.gateway.fields import make_response, make_stream, sort_lines
+from penstock.gateway.fields import make_file, make_response, make_stream, sort_lines
+from penstock.gateway.file_wrapper import FileWrapper
 from penstock.http.handler import THREAD, Endpoint
 from penstock.http.problem import problem
 from penstock.wire.limits import STANDARD_METHODS
@@ -95,6 +96,11 @@ class WSGIHandler:
             self._pending.close = close
             status, lines = start.take()
             return make_response(status, sort_lines(lines), content)
+        if type(iterable) is FileWrapper and (found := iterable.find_file()) is not None:
+            status, lines = start.take()
+            response = make_file(status, sort_lines(lines), *found, ahead=start.written)
+            response.after = partial(context.run, _close_logged, iterable.close)
+            return response
         iterator = iter(iterable)
         first = b""
         is_over = False
@@ -103,6 +109,7 @@ class WSGIHandler:
                 first = next(iterator)
             except StopIteration:
                 is_over = True
+        _check_piece(first)
         status, lines = start.take()
         fields = sort_lines(lines)
         # Without a piece the whole content is there as well: nothing was, or all of it was written.
@@ -116,10 +123,14 @@ class WSGIHandler:
         """The reply has left the thread: let the application clean up."""
         close, self._pending.close = self._pending.close, None
         if close is not None:
-            try:
-                close()
-            except Exception:
-                _log.exception("the application failed in close()")
+            _close_logged(close)
+
+
+def _close_logged(close: Callable[[], None]) -> None:
+    try:
+        close()
+    except Exception:
+        _log.exception("the application failed in close()")
 
 
 class _Pending(threading.local):
@@ -190,14 +201,18 @@ class _Content:
 
     def __next__(self) -> bytes:
         piece = self._head.pop() if self._head else self._run(next, self._iterator)
-        if not isinstance(piece, bytes):
-            raise TypeError(f"WSGI: a piece of content is bytes, not {type(piece).__name__}")
+        _check_piece(piece)
         return piece
 
     def close(self) -> None:
         close, self._close = self._close, None
         if close is not None:
             self._run(close)
+
+
+def _check_piece(piece: object) -> None:
+    if not isinstance(piece, bytes):
+        raise TypeError(f"WSGI: a piece of content is bytes, not {type(piece).__name__}")
 
 
 def _fail(request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ from penstock.http.query import encode_segment
 from penstock.http.response import OCTETS, Response, StreamResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from penstock.http.ranges import Range
     from penstock.http.response import Fields
@@ -34,7 +34,7 @@ class FileResponse(Response):
     from a `def` handler. A path with parts that a client chose is for `StaticFiles`.
     """
 
-    __slots__ = ("file", "spans")
+    __slots__ = ("after", "file", "is_final", "spans")
 
     is_stream = True
 
@@ -57,6 +57,10 @@ class FileResponse(Response):
         self.file = file
         self.spans: Sequence[bytes | Range] = [(0, file.size)] if spans is None else spans
         """What is sent, in order: octets as they are, ranges out of the file."""
+        self.is_final = spans is not None
+        """True: conditions and ranges of the request are heard already."""
+        self.after: Callable[[], None] | None = None
+        """With `spans`: called in a thread once the response is sent or given up."""
         fields = self.headers
         if spans is None:
             fields.setdefault("ETag", f'"{file.etag}"')

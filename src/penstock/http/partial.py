@@ -40,6 +40,8 @@ def narrow(request: Request, response: Response) -> Response:
     method, asked = request.method, request.headers
     if response.status != 200 or method not in ("GET", "HEAD"):
         return response
+    if isinstance(response, FileResponse) and response.is_final:
+        return response
     own = response.headers
     etag, modified = ETag.parse(own.get("etag", "")), parse_date(own.get("last-modified", ""))
     outcome = evaluate(method, asked, etag=etag, last_modified=modified)

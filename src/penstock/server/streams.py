@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import ClientDisconnected, LocalProtocolError
+from penstock.http.file_response import FileResponse
 from penstock.http.problem import problem
 from penstock.http.response import PushResponse, StreamResponse
 from penstock.http.status import has_content
@@ -80,10 +81,18 @@ def start_stream(connection: Answering, request: Request, response: Response) ->
 
 def abandon(connection: Answering, answer: object) -> None:
     """Close the content of a response that is not sent after all; anything else needs nothing."""
-    if isinstance(answer, PushResponse):
+    if isinstance(answer, FileResponse):
+        release(connection, answer)
+    elif isinstance(answer, PushResponse):
         answer.source.disconnect()
     elif isinstance(answer, StreamResponse):
         _close(connection, answer, answer.content)
+
+
+def release(connection: Answering, response: FileResponse) -> None:
+    """A file is sent or given up: tell whoever lent it, in a thread, because that may block."""
+    if response.after is not None:
+        connection.reactor.threads.continue_in(copy_context(), response.after)
 
 
 def _close(connection: Answering, response: StreamResponse, iterator: Any) -> None:

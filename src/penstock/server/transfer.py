@@ -21,6 +21,7 @@ from penstock.http.file_response import FileResponse
 from penstock.http.partial import narrow
 from penstock.http.problem import problem
 from penstock.http.status import has_content
+from penstock.server.streams import release
 from penstock.server.transport import BUSY, CLOSED, NEVER, WRITE_RATE_BYTES_PER_S
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def start_transfer(connection: Answering, request: Request, response: FileRespon
     except LocalProtocolError as error:
         trace_id = request.trace_id
         _log.error("%s: the response cannot be sent, trace id %s: %s", request, trace_id, error)
+        release(connection, chosen)
         connection.reply(request, problem(500, trace_id=trace_id))
         return
     if connection.body is not None:
@@ -178,4 +180,5 @@ class _Transfer:
     def _finish(self, *, is_complete: bool) -> None:
         self._is_over = True
         self._spans = []
+        release(self._connection, self._response)
         self._connection.finish_stream(self._request, self._response, self._sent, is_complete=is_complete)
