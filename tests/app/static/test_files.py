@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 import threading
 from pathlib import Path
 
@@ -26,14 +25,6 @@ def ask(request, root):
     prefix = "" if request.param == "site" else "/s"
     with serving_site(root) if not prefix else serving_app(root, prefix) as running:
         yield lambda target, method: get(running, prefix + target, method=method)
-
-
-@pytest.fixture
-def shared_root():
-    """As `root`, where every user may look: what pytest makes is closed to others."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield make_folder(Path(folder))
 
 
 def get(running, target, *fields, method="GET"):

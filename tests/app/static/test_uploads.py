@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import threading
+from html import unescape
+from urllib.parse import quote, unquote
 
 import pytest
 
 from penstock.app.static import uploads
-from tests.app.static.site import TEXT, make_folder, serving_app, serving_site
+from tests.app.static.site import TEXT, make_folder, serving_app, serving_site, without_rights
 from tests.server.harness import request, wait_until
 
 
@@ -191,6 +194,62 @@ def test_two_uploads_of_one_name_leave_one_of_them_whole(root):
         assert set(statuses) <= {201, 204} and len(statuses) == 8
         assert (root / "same.bin").read_bytes() in contents
         assert [name for name in names_in(root) if name.startswith(".penstock")] == []
+
+
+def test_of_two_posts_to_one_name_one_makes_the_file(root):
+    with serving_site(root, uploads=True) as running:
+        clients = [
+            running.connect(request("/same.bin", "POST", "Content-Length: 2") + b"%d" % n) for n in range(6)
+        ]
+        wait_until(lambda: sum(name.startswith(".penstock") for name in names_in(root)) == 6, "all began")
+        for client in clients:
+            client.send(b"x")
+        statuses = [client.take("POST").status for client in clients]
+
+        assert sorted(statuses) == [201, 409, 409, 409, 409, 409]
+        assert (root / "same.bin").read_bytes() == b"%dx" % statuses.index(201)
+        assert [name for name in names_in(root) if name.startswith(".penstock")] == []
+
+
+def test_who_may_not_write_is_refused(shared_root):
+    before = names_in(shared_root)
+    shared_root.chmod(0o555)
+    with serving_site(shared_root, uploads=True) as running, without_rights(running):
+        assert put(running, "/new.bin", b"x").status == 403
+        assert put(running, "/text.txt", b"x").status == 403
+        assert put(running, "/text.txt", b"x", method="POST").status == 409
+    assert names_in(shared_root) == before and (shared_root / "text.txt").read_bytes() == TEXT
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b+c.txt",
+        "100%.txt",
+        "%2e%2e.txt",
+        "-rf",
+        "~",
+        "a;b&c=d?e#f",
+        "'\"<>|*$`!.txt",
+        "line\nbreak\r.txt",
+        "tab\t\x01\x1b[31m\x7f.txt",
+        "naïve — 文件 🦊.txt",
+        "e\u0301.txt",
+        "CON.",
+        "x" * 255,
+    ],
+)
+def test_any_name_a_file_may_have_can_be_stored_listed_and_read(root, name):
+    target = "/sub/" + quote(name, safe="")
+    (root / "sub" / "index.html").unlink()
+    with serving_site(root, uploads=True, listing=True) as running:
+        assert put(running, target, b"odd").status == 201
+        assert (root / "sub" / name).read_bytes() == b"odd"
+        with running.connect() as client:
+            assert client.ask(target).content == client.ask(target).content == b"odd"
+            page = client.ask("/sub/").content.decode()
+        links = [unescape(link) for link in re.findall(r'href="\./([^"]+)"', page)]
+        assert name in [unquote(link) for link in links]
 
 
 def test_slow_uploads_hold_no_thread(root):

@@ -178,6 +178,8 @@ class _Upload:
         except PermissionError:
             raise HTTPError(403, "this directory takes no files") from None
         except OSError as error:
+            if error.errno == errno.EROFS:
+                raise HTTPError(403, "this directory takes no files") from None
             if error.errno in _FULL:
                 raise HTTPError(507, "there is no room for this file") from None
             raise
