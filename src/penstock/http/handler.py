@@ -176,6 +176,72 @@ class Source(Protocol):
         ...
 
 
+class Link(Protocol):
+    """The connection after an upgrade, as octets both ways. Thread of the loop."""
+
+    def write(self, octets: bytes) -> Awaitable[None] | None:
+        """Send; return what to await before more is sent, None when the client took all of it.
+
+        Dropped once the connection is lost or ending: the speaker is told so, or did it itself.
+        """
+        ...
+
+    def flushed(self) -> Awaitable[None] | None:
+        """What to await until the client has taken everything, None when it has. Ends with the connection,
+        too.
+        """
+        ...
+
+    def pause(self) -> None:
+        """Receive nothing for now: the client waits."""
+        ...
+
+    def resume(self) -> None:
+        """Receive again."""
+        ...
+
+    def end(self) -> None:
+        """Close once everything is sent; nothing is received from now on."""
+        ...
+
+    def abort(self) -> None:
+        """Close now."""
+        ...
+
+
+class Speaker(Protocol):
+    """What speaks the new protocol after an `UpgradeResponse`. Called on the loop; must not block."""
+
+    @property
+    def task(self) -> Any:
+        """The asyncio Task to be cancelled when the drain deadline cuts the connection; None for none."""
+        ...
+
+    def begin(self, link: Link) -> None:
+        """The 101 is sent."""
+        ...
+
+    def receive(self, octets: bytes) -> None:
+        """Octets came. Perhaps once more after `pause`."""
+        ...
+
+    def end_of_input(self) -> None:
+        """The client sends no more, and may still read."""
+        ...
+
+    def drain(self, left_s: float, *, is_restart: bool) -> None:
+        """The server stops, or with `is_restart` this process of it: in `left_s` the connection is cut; with
+        0 as soon as this returns.
+        """
+        ...
+
+    def lost(self) -> None:
+        """The connection is over, or was never upgraded: nothing is received or sent any more. Told once,
+        last.
+        """
+        ...
+
+
 class BodyStream(Protocol):
     """Content as it arrives: iterate with `async for` on the loop, with `for` in a thread.
 

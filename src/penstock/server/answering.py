@@ -18,10 +18,12 @@ from penstock.http.file_response import FileResponse
 from penstock.http.handler import INLINE, TASK
 from penstock.http.problem import problem
 from penstock.http.response import Response
+from penstock.http.upgrade import UpgradeResponse
 from penstock.server.intake import Intake
 from penstock.server.streams import abandon, start_stream
 from penstock.server.transfer import start_transfer
 from penstock.server.transport import BUSY, CLOSED, FLUSHING, IDLE, NEVER, THREAD
+from penstock.server.upgraded import start_upgrade
 from penstock.wire.serialise import closes, render_interim
 
 if TYPE_CHECKING:
@@ -225,8 +227,7 @@ class Answering(Intake):
         if response.is_stream:
             self.phase = BUSY
             self.uncork()
-            start = start_transfer if isinstance(response, FileResponse) else start_stream
-            start(self, request, response)  # type: ignore[arg-type]
+            _starter(response)(self, request, response)
             return
         octets = self._render(request, response, persistent)
         if reactor.log_access is not None:
@@ -288,6 +289,12 @@ class Answering(Intake):
         self._finish()
         self.resume()
 
+    def hand_over(self, successor: Any, request: Request, response: Response, sent: int) -> None:
+        """Let another take the place of this connection, behind a head of `sent` octets."""
+        self.reactor.replace(self, successor)
+        if self.reactor.log_access is not None:
+            self.reactor.log_access(self, request, response, sent, self._started)
+
     def _last_resort(self, request: Request, error: BaseException) -> Response:
         """Answer for what the application should have answered for itself."""
         if isinstance(error, HTTPError):
@@ -296,6 +303,12 @@ class Answering(Intake):
             return problem(400, detail=str(error))  # logged when it happened; nobody may be left to read it
         _log.error("%s: the application failed, trace id %s", request, request.trace_id, exc_info=error)
         return problem(500, trace_id=request.trace_id)
+
+
+def _starter(response: Response) -> Callable[[Answering, Request, Any], None]:
+    if isinstance(response, FileResponse):
+        return start_transfer
+    return start_upgrade if isinstance(response, UpgradeResponse) else start_stream
 
 
 async def _awaited(answer: Any) -> Any:

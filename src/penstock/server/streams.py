@@ -19,6 +19,7 @@ from penstock.http.file_response import FileResponse
 from penstock.http.problem import problem
 from penstock.http.response import PushResponse, StreamResponse
 from penstock.http.status import has_content
+from penstock.http.upgrade import UpgradeResponse
 from penstock.server.transport import BUSY, CLOSED, NEVER, THREAD
 from penstock.wire.chunked import encode_chunk, encode_last_chunk
 
@@ -85,6 +86,8 @@ def abandon(connection: Answering, answer: object) -> None:
         release(connection, answer)
     elif isinstance(answer, PushResponse):
         answer.source.disconnect()
+    elif isinstance(answer, UpgradeResponse):
+        answer.speaker.lost()
     elif isinstance(answer, StreamResponse):
         _close(connection, answer, answer.content)
 

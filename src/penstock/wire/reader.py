@@ -303,6 +303,15 @@ class RequestReader:
             self.held = self.held[self._position :] + data if self.held else data
             self._position = 0
 
+    def take_rest(self) -> bytes:
+        """Return what came after the current request, and forget it: it is of another protocol (RFC 9110
+        §7.8).
+        """
+        rest = self.held[self._position :]
+        self.held = b""
+        self._position = 0
+        return rest
+
     @property
     def buffered(self) -> int:
         """Octets held and not yet given out."""

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from penstock.http.kept_response import KeptResponse
     from penstock.http.request import Request
     from penstock.http.response import Response
+    from penstock.http.upgrade import UpgradeResponse
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 # What an application may say about framing is read, never copied.
 _FRAMING = frozenset({"content-length", "connection"})
+
+_UPGRADE = frozenset({"connection", "upgrade", "content-length", "content-type", "transfer-encoding"})
 
 _HEADS = 256  # heads kept; media types come from applications, so there has to be a bound
 
@@ -147,6 +150,19 @@ class Serialiser:
         head.append(self._connection(request, persistent=persistent))
         head.append(b"\r\n")
         return b"".join(head), chunked, length
+
+    def render_upgrade_head(self, request: Request, response: UpgradeResponse) -> bytes:
+        """Return the head of a 101. LocalProtocolError when the client did not ask for that protocol."""
+        asked = (request.framing.upgrade or "").split(",")  # in lower case; None: HTTP/1.0, or not asked
+        if not request.framing.persistent or response.protocol.lower() not in [
+            name.strip() for name in asked
+        ]:
+            raise LocalProtocolError(500, f"the client did not ask for an upgrade to {response.protocol}")
+        lines = [] if response.own_headers is None else response.own_headers.lines()
+        fields = [("Upgrade", response.protocol), ("Connection", "Upgrade")]
+        fields += [(name, value) for name, value in lines if name.lower() not in _UPGRADE]
+        line = b"HTTP/1.1 101 Switching Protocols\r\n"
+        return b"%b%b%b%b\r\n" % (line, self._date, self._server, render_fields(fields))
 
     @staticmethod
     def _connection(request: Request | None, *, persistent: bool) -> bytes:
