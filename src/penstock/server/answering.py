@@ -232,7 +232,7 @@ class Answering(Intake):
         octets = self._render(request, response, persistent)
         if reactor.log_access is not None:
             reactor.log_access(self, request, response, len(octets), self._started)
-        if self.corked is not None or self.reader.held:
+        if reactor.is_holding or self.corked is not None or self.reader.held:
             self.cork(octets)
         else:
             self.write(octets)

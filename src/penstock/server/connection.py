@@ -100,7 +100,9 @@ class Connection(Answering):
         except RemoteProtocolError as fault:
             self._refuse(fault)
             return
-        if self.corked is not None and self.phase in (IDLE, CONTENT):
+        if self.corked is not None and (
+            self.phase == CONTENT or (self.phase == IDLE and (reader.held or not self.reactor.is_holding))
+        ):
             self.uncork()
         if request is None and self.phase == IDLE and reader.in_head:
             self.phase = HEAD

@@ -41,6 +41,14 @@ _log = logging.getLogger("penstock.server")
 _SWEEP_S = 1.0
 _SWEEP_LEAST_S = 0.02
 
+# Replies made in one turn leave at its end, so that a client or proxy on the same machine that sleeps is
+# woken once and not for each of them. PERF: 57 us a request against 72 (FastAPI), 22 against 26 (Starlette);
+# where a request takes less than this, the client never sleeps and holding costs 0.3 us.
+# benchmarks/RESULTS.md
+_SLOW_S = 10e-6
+# No reply waits longer than this and the handler then running.
+_HOLD_S = 0.001
+
 
 class Reactor:
     """Connections of one process, in one thread."""
@@ -70,6 +78,11 @@ class Reactor:
         self.now = time.monotonic()
         """The clock of deadlines, read once a turn."""
         self.connections: set[Connection] = set()
+        self._is_slow = False
+        self.is_holding = False
+        """Several connections have their turn: their replies leave together."""
+        self.held: list[Transport] = []
+        """Whose replies wait for that."""
         self.when_flushed: dict[Transport, Callable[[], None]] = {}
         """What waits for a client to take the replies before."""
         self.is_draining = False
@@ -89,8 +102,9 @@ class Reactor:
         self._sweep()
 
     def _turn(self, ready: list[tuple[int, int]]) -> None:
-        self.now = time.monotonic()
+        began = held_since = self.now = time.monotonic()
         get = self._ready.get
+        self.is_holding = self._is_slow and len(ready) > 1
         for fd, events in ready:
             # A connection closed earlier in this batch is gone; one that got its number meanwhile finds
             # nothing to receive.
@@ -103,6 +117,19 @@ class Reactor:
                 # The border of the reactor: a bug costs one connection, not the process.
                 _log.exception("a bug in the server; the connection is closed")
                 subject.close()
+            if self.held and time.monotonic() - held_since > _HOLD_S:
+                self._release()
+                held_since = time.monotonic()
+        if self.is_holding:
+            self.is_holding = False
+            self._release()
+        self._is_slow = time.monotonic() - began > _SLOW_S * len(ready)
+
+    def _release(self) -> None:
+        """Send the replies that were held back."""
+        held, self.held = self.held, []
+        for connection in held:
+            connection.uncork()
 
     def add(self, sock: socket.socket, address: object) -> None:
         """Take over a connected, non-blocking socket."""

@@ -76,7 +76,7 @@ class Transport:
         """The events asked for."""
         self.unsent: memoryview | None = None
         self.corked: list[bytes] | None = None
-        """Replies to pipelined requests that leave together."""
+        """Replies that leave together: to pipelined requests, or those of one turn of the reactor."""
         self._corked_bytes = 0
         self.deadline: float = NEVER
         """On the reactor's clock; what passing it means depends on the phase."""
@@ -120,10 +120,12 @@ class Transport:
             self.block(memoryview(octets)[sent:])
 
     def cork(self, octets: bytes) -> None:
-        """Keep a reply, to be sent with those that follow at once: one send for a batch."""
+        """Keep a reply, to be sent with those that follow at once, or with those of the other connections."""
         if self.corked is None:
             self.corked = []
             self._corked_bytes = 0
+            if self.reactor.is_holding:
+                self.reactor.held.append(self)
         self.corked.append(octets)
         self._corked_bytes += len(octets)
         if self._corked_bytes >= _CORK_BYTES:
