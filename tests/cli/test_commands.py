@@ -262,6 +262,7 @@ def other_value(setting):
         "proxy_trust": "10.0.0.0/8",
         "proxy_family": "forwarded",
         "proxy_protocol": "true",
+        "root_path": "/shop",
         "interface": "asgi",
         "loop": "uvloop",
         "preload": "true",

@@ -382,6 +382,17 @@ def test_proxy_protocol_names_the_client(tmp_path):
     assert seen["client"] == ["203.0.113.9", 4711]
 
 
+def test_root_path_is_before_each_path(tmp_path):
+    with serving(tmp_path, "--root-path", "/shop/") as server:
+        seen = server.get_json("/client")
+    with serving(tmp_path, "--root-path", "/shop", "--proxy-trust", "127.0.0.1") as server:
+        told = request("/client", "X-Forwarded-Prefix: /other", "Connection: close")
+        seen_told = json.loads(server.exchange(told).partition(b"\r\n\r\n")[2])
+
+    assert seen["url"] == "http://test/shop/client"
+    assert seen_told["url"] == "http://test/other/client"
+
+
 # ------------------------------------------------------------------------------------------------------------- workers
 
 

@@ -256,26 +256,9 @@ def test_flask_behaves(need_package):
     assert statuses == [404, 405, 500, 200]
 
 
-@pytest.fixture
-def django_urls(need_package):
-    need_package("django")
-    import sys
-    import types
-
-    import django
-    from django.conf import settings
-
-    module = types.ModuleType("penstock_test_urls")
-    if not settings.configured:
-        settings.configure(
-            DEBUG=False,
-            SECRET_KEY="test",
-            ALLOWED_HOSTS=["*"],
-            ROOT_URLCONF=module.__name__,
-            LOGGING_CONFIG=None,
-            FILE_UPLOAD_MAX_MEMORY_SIZE=1000,
-        )
-        django.setup()
+@pytest.mark.parametrize("interface", ["asgi", "wsgi"])
+@pytest.mark.filterwarnings("default")  # Django warns of a plain iterator under ASGI
+def test_django_behaves(django_application, interface):
     from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
     from django.urls import path
 
@@ -295,22 +278,7 @@ def django_urls(need_package):
         raise ValueError("on purpose")
 
     views = {"": home, "show/<str:name>": show, "upload": upload, "stream": stream, "fail": fail}
-    module.urlpatterns = [path(template, view) for template, view in views.items()]
-    sys.modules[module.__name__] = module
-    yield
-    del sys.modules[module.__name__]
-
-
-@pytest.mark.parametrize("interface", ["asgi", "wsgi"])
-@pytest.mark.filterwarnings("default")  # Django warns of a plain iterator under ASGI
-def test_django_behaves(django_urls, interface):
-    from django.core.asgi import get_asgi_application
-    from django.core.wsgi import get_wsgi_application
-
-    if interface == "asgi":
-        handler = ASGIHandler(get_asgi_application())
-    else:
-        handler = WSGIHandler(get_wsgi_application())
+    handler = django_application(interface, [path(template, view) for template, view in views.items()])
     with serve(handler, faults=True) as server, server.connect() as client:
         home = client.ask("/")
         shown = json.loads(client.ask("/show/a%C3%A9?x=1").content)

@@ -21,6 +21,7 @@ SPECIAL = {
     "proxy_trust": ("10.0.0.0/8", "unix", "::1"),
     "proxy_family": ("none", "forwarded", "none"),
     "proxy_protocol": ("false", "true", "false"),
+    "root_path": ("/one", "/two", "/three"),
     "tls_self_signed": ("false", "true", "false"),
     "preload": ("false", "true", "false"),
     "interface": ("native", "asgi", "wsgi"),

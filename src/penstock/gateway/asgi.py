@@ -120,7 +120,7 @@ class ASGIHandler:
         raw_path = request.raw_path
         connection = request.connection
         # PERF: one display, nothing derived that the application does not get.
-        return {
+        scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1" if request.version == b"1" else "1.0",
@@ -140,6 +140,21 @@ class ASGIHandler:
                 "http.response.pathsend": {},
             },
         }
+        if not request.is_plain:
+            _tell_more(scope, request)
+        return scope
+
+
+def _tell_more(scope: dict[str, Any], request: Request) -> None:
+    """What a request has beyond its fields: the authority of its target, and what trusted proxies say."""
+    prefix = request.prefix
+    if prefix and request.raw_path != b"*":
+        scope["root_path"] = prefix
+        scope["path"] = prefix + scope["path"]  # the path the client asked for: `root_path` is part of it
+        scope["raw_path"] = prefix.encode("ascii") + scope["raw_path"]
+    authority = request.authority
+    if authority is not None:  # it beats the Host field (RFC 9112 §3.2.2)
+        scope["headers"] = [(b"host", authority), *[pair for pair in scope["headers"] if pair[0] != b"host"]]
 
 
 def _unquote(raw_path: bytes) -> str:

@@ -47,6 +47,10 @@ def make_environ(request: Request, content: BytesIO | Input) -> dict[str, Any]:
     environ["wsgi.url_scheme"] = request.scheme
     environ["wsgi.input"] = content
     environ["wsgi.errors"] = sys.stderr
+    if not request.is_plain:  # what trusted proxies say, and the authority of the target (RFC 9112 §3.2.2)
+        environ["SCRIPT_NAME"] = request.prefix
+        if request.authority is not None:
+            environ["HTTP_HOST"] = request.authority.decode("ascii")
     return environ
 
 

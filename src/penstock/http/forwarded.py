@@ -200,7 +200,7 @@ def _read_x_forwarded(values: tuple[str, str, str, str, str], trusted: TrustedPr
         _outermost(scheme, hops, _parse_scheme),
         _outermost(host, hops, _parse_host),
         _outermost(port, hops, _parse_port),
-        _outermost(prefix, hops, _parse_prefix),
+        _outermost(prefix, hops, parse_prefix),
     )
 
 
@@ -277,5 +277,10 @@ def _parse_port(text: str) -> int | None:
     return port if 0 < port <= 65_535 else None
 
 
-def _parse_prefix(text: str) -> str | None:
+def parse_prefix(text: str) -> str | None:
+    """Return the path of an X-Forwarded-Prefix without a "/" at its end; None when it is no plain path.
+
+    >>> parse_prefix("/shop/"), parse_prefix("/"), parse_prefix("/a/../b"), parse_prefix("shop")
+    ('/shop', '', None, None)
+    """
     return text.removesuffix("/") if _PREFIX.fullmatch(text) else None

@@ -149,6 +149,11 @@ class Request:
         self._keep("authority", value)
 
     @property
+    def is_plain(self) -> bool:
+        """True as long as nothing is known of it but what its head says: no prefix, no other authority."""
+        return self._rest is None
+
+    @property
     def trailers(self) -> Headers | None:
         """The trailer section of chunked content, empty when there was none; None for other content."""
         trailers: Headers | None = self._kept("trailers")

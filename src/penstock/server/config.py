@@ -26,6 +26,7 @@ from penstock.server.kinds import (
     Kind,
     Mode,
     Peer,
+    Prefix,
     Seconds,
     Secret,
     Several,
@@ -127,6 +128,13 @@ class Config:
         group=PROXIES,
         kind=Switch(),
         purpose="each of their connections begins with a header of the PROXY protocol, version 1 or 2",
+    )
+
+    root_path: str = _setting(
+        "",
+        PROXIES,
+        Prefix(),
+        "what a proxy takes off the front of each path, where it does not say so itself",
     )
 
     # gunicorn 1, uvicorn 1, nginx 1. More use more processors, each with a copy of the application that

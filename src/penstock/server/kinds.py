@@ -244,6 +244,26 @@ class Peer:
         return value
 
 
+class Prefix:
+    """A path before all paths, or none."""
+
+    metavar = "PATH"
+    expected = "a plain path such as /shop"
+
+    def read(self, value: object) -> str:
+        """The path without a "/" at its end, so that "/" is none."""
+        from penstock.http.forwarded import parse_prefix
+
+        prefix = parse_prefix(value) if isinstance(value, str) else None
+        if prefix is None:
+            raise _unexpected(self, value)
+        return prefix
+
+    def show(self, value: str) -> str:
+        """The path, or "none"."""
+        return value or "none"
+
+
 class Mode:
     """Permissions of a file, in octal."""
 

@@ -73,6 +73,17 @@ def _resolve(
     return resolve(request)
 
 
+def mount(reactor: Reactor, prefix: str) -> None:
+    """Have requests know the prefix that was taken off their path, unless a trusted proxy tells another."""
+    reactor.resolve = partial(_resolve_under, reactor.resolve, prefix)
+
+
+def _resolve_under(resolve: Callable[[Request], Endpoint], prefix: str, request: Request) -> Endpoint:
+    if not request.prefix:
+        request.prefix = prefix
+    return resolve(request)
+
+
 def _with_port(forwarding: Forwarding, scheme: str) -> str:
     """The host with the port told, where neither says it already."""
     host, port = forwarding.host or "", forwarding.port

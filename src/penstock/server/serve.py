@@ -293,6 +293,10 @@ class Server:
 
             reactor.tls = Tls(self.config)
             reactor.begin = reactor.tls.begin
+        if self.config.root_path:
+            from penstock.server.proxies import mount
+
+            mount(reactor, self.config.root_path)  # runs after `trust`: what a proxy tells is known by then
         if self.config.proxy_trust:
             from penstock.server.proxies import trust
 
