@@ -24,7 +24,7 @@ _QUICK_ROUNDS = 3
 STATEMENTS = {
     "import penstock": "import penstock",
     "every public name": "from penstock import *",
-    "the server": "from penstock.server.serve import serve",
+    "the server": "from penstock.server.serve import Server",
 }
 _LIST_NEW = """
 import sys; before = set(sys.modules)

@@ -174,7 +174,7 @@ def test_broken_file_is_one_line_with_its_place(penstock, tmp_path):
 
 @pytest.mark.parametrize("command", ["run", "routes", "check"])
 def test_module_that_is_absent_is_one_line(penstock, tmp_path, command):
-    done = penstock(command, "shop:app")
+    done = penstock(command, "shop:app", PENSTOCK_PORT="0")
 
     assert done.returncode == MISTAKE
     assert done.stderr == (
@@ -204,12 +204,12 @@ def test_module_that_is_absent_is_one_line(penstock, tmp_path, command):
 def test_module_without_a_usable_application_is_one_line(penstock, tmp_path, text, message):
     (tmp_path / "shop.py").write_text(text)
 
-    refuses(penstock("run", "shop:app"), message)
+    refuses(penstock("run", "shop:app", "--port", "0"), message)
 
 
 def test_interrupt_while_the_application_is_imported_ends_quietly(tmp_path):
     (tmp_path / "shop.py").write_text("import time\nprint('here', flush=True)\ntime.sleep(60)\n")
-    words = [sys.executable, "-m", "penstock", "run", "shop:app"]
+    words = [sys.executable, "-m", "penstock", "run", "shop:app", "--port", "0"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
     with subprocess.Popen(words, cwd=tmp_path, env=make_environment(), **pipes) as child:
@@ -269,6 +269,11 @@ def other_value(setting):
         "access_log": "false",
         "log_level": "error",
         "server_header": "penstock",
+        "pid_file": "shop.pid",
+        "user": "nobody",
+        "group": "daemon",
+        "umask": "027",
+        "chdir": "/",
     }
     return words.get(setting.key, "321")
 

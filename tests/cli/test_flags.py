@@ -6,8 +6,10 @@ not happen under the flag's default.
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import re
 import select
 import signal
@@ -21,6 +23,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from penstock.server.config import SETTINGS
+from tests.cli import unprivileged
 from tests.cli.conftest import find_url, running, start
 from tests.server.certificates import Authority, openssl
 
@@ -95,6 +98,15 @@ async def grow() -> int:
 @app.get("/pid")
 async def pid() -> int:
     return os.getpid()
+
+@app.get("/make")
+async def make() -> int:
+    with open(f"made-{os.getpid()}", "w") as file:
+        return os.fstat(file.fileno()).st_mode & 0o777
+
+@app.get("/directory")
+async def directory() -> JSONResponse:
+    return JSONResponse(os.getcwd())
 
 @app.get("/client")
 async def client(request: Request) -> dict:
@@ -748,6 +760,85 @@ def test_server_header_is_sent(tmp_path):
 
     with serving(tmp_path, "--server-header", "Valve/2 (test)") as server:
         assert b"server: valve/2 (test)\r\n" in server.get("/").lower()
+
+
+# ---------------------------------------------------------------------------------------------------------- operations
+
+
+def test_pid_file_names_the_process_to_signal(tmp_path):
+    path = tmp_path / "shop.pid"
+
+    with serving(tmp_path, "--pid-file", str(path), "--workers", "2") as server:
+        found = int(path.read_text())
+        assert found == server.child.pid
+        os.kill(found, signal.SIGTERM)
+        server.child.wait(WAIT_S)
+
+    assert not path.exists()
+
+
+def test_pid_file_of_a_live_server_is_refused(penstock, tmp_path):
+    with serving(tmp_path, "--pid-file", "shop.pid") as server:
+        done = penstock("run", "shop:app", "--port", "0", "--pid-file", "shop.pid")
+
+        message = f"{tmp_path}/shop.pid is that of process {server.child.pid}, which runs; stop it first"
+        assert (done.returncode, done.stderr) == (2, f"penstock: error: pid_file: {message}\n")
+        assert server.get_json("/pid") == int((tmp_path / "shop.pid").read_text())
+
+
+def test_user_is_who_serves():
+    with unprivileged.public_folder() as folder, unprivileged.serving(folder, "--user", "nobody") as (_, url):
+        assert unprivileged.ask(url)["users"] == [pwd.getpwnam("nobody").pw_uid] * 3
+
+
+def test_group_is_that_of_who_serves():
+    words = ["--user", "nobody", "--group", "daemon"]
+    with unprivileged.public_folder() as folder, unprivileged.serving(folder, *words) as (_, url):
+        assert unprivileged.ask(url)["groups"] == [grp.getgrnam("daemon").gr_gid] * 3
+
+
+@pytest.mark.parametrize("words", [(), ("--workers", "2")])
+def test_umask_is_that_of_files_made(tmp_path, words):
+    with serving(tmp_path, "--umask", "077", *words) as server:
+        made = server.get_json("/make")
+
+    assert made == 0o600
+
+
+@pytest.mark.parametrize("words", [(), ("--workers", "2"), ("--workers", "2", "--preload")])
+def test_chdir_is_where_the_application_is_found_and_runs(tmp_path, words):
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "shop.py").write_text(APPLICATION)
+
+    with running(tmp_path, "a fault", "--port", "0", "--chdir", str(there), *words) as (child, lines):
+        seen = Server(child, find_url(lines)).get_json("/directory")
+
+    assert seen == str(there)
+
+
+def test_chdir_is_told_when_it_is_not_there(penstock, tmp_path):
+    done = penstock("run", "shop:app", "--port", "0", "--chdir", "absent")
+
+    assert (done.returncode, done.stderr) == (
+        2,
+        "penstock: error: chdir: absent: No such file or directory\n",
+    )
+
+
+def test_chdir_follows_its_link_anew_at_a_reload(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "shop.py").write_text(APPLICATION)
+    current = tmp_path / "current"
+    current.symlink_to("one")
+
+    with serving(tmp_path, "--workers", "2", "--chdir", str(current)) as server:
+        assert server.get_json("/directory") == str(tmp_path / "one")
+        current.unlink()
+        current.symlink_to("two")
+        server.child.send_signal(signal.SIGHUP)
+        server.wait_until("/directory", lambda seen: seen == str(tmp_path / "two"))
 
 
 # ----------------------------------------------------------------------------------------------------------- every one

@@ -30,6 +30,11 @@ SPECIAL = {
     "access_log": ("false", "true", "false"),
     "log_level": ("debug", "error", "warning"),
     "server_header": ("one", "two", "three"),
+    "pid_file": ("one", "two", "three"),
+    "user": ("one", "two", "three"),
+    "group": ("one", "two", "three"),
+    "umask": ("027", "077", "007"),
+    "chdir": ("one", "two", "three"),
 }
 
 

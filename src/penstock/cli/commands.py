@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import ConfigError
 from penstock.server.config import SETTINGS
+from penstock.server.identity import enter_directory
 from penstock.server.settings import Settings, resolve_settings
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from penstock.http.handler import Handler
+    from penstock.server.config import Config
 
 
 def run(options: Namespace) -> int:
@@ -20,21 +24,9 @@ def run(options: Namespace) -> int:
     from penstock.cli.load import load_application
 
     config = _resolve(options).config
-    if config.is_supervised:
-        from penstock.server.supervisor import supervise
-
-        return supervise(
-            lambda: load_application(options.application, config.interface),
-            config,
-            application_path=options.application,
-        )
-    application = load_application(options.application, config.interface)
-    from penstock.observe.logs import configure
-    from penstock.server.serve import serve
-
-    configure(config.log_level)
-    code: int = serve(application, config, application_path=options.application)
-    return code
+    return _serve(
+        lambda: load_application(options.application, config.interface), config, options.application
+    )
 
 
 def static(options: Namespace) -> int:
@@ -42,18 +34,17 @@ def static(options: Namespace) -> int:
     from penstock.cli.static import make_site
 
     config = _resolve(options).config
-    path = options.directory
     if config.is_supervised:
-        from penstock.server.supervisor import supervise
-
         make_site(options)  # what is wrong with it is said once, and now
-        return supervise(lambda: make_site(options), config, application_path=path)
-    site = make_site(options)
-    from penstock.observe.logs import configure
-    from penstock.server.serve import serve
+    return _serve(lambda: make_site(options), config, options.directory)
 
-    configure(config.log_level)
-    code: int = serve(site, config, application_path=path)
+
+def _serve(load: Callable[[], Handler], config: Config, path: str) -> int:
+    if config.is_supervised:
+        from penstock.server.supervisor import supervise as serve
+    else:
+        from penstock.server.alone import serve_alone as serve
+    code: int = serve(load, config, application_path=path)
     return code
 
 
@@ -100,7 +91,9 @@ def _resolve(options: Namespace) -> Settings:
         folder = Path.cwd()
     except FileNotFoundError:
         raise ConfigError("the working directory does not exist any more") from None
-    return resolve_settings(get_flags(options), os.environ, folder)
+    settings = resolve_settings(get_flags(options), os.environ, folder)
+    enter_directory(settings.config)
+    return settings
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
 from penstock.server.address import Inherited, Tcp, Unix, parse_address
+from penstock.server.identity import find_identity
 from penstock.server.systemd import take_sockets
 
 if TYPE_CHECKING:
@@ -127,8 +128,7 @@ def _open_unix(address: Unix, config: Config) -> Bound:
             os.umask(before)
         bound = Bound(sock, path=path)
         try:
-            if config.unix_owner:
-                _change_owner(path, config.unix_owner)
+            _change_owner(path, config)
             Path(path).chmod(mode)
             sock.listen(config.backlog)
         except (OSError, ConfigError):
@@ -164,10 +164,15 @@ def _remove_stale(address: Unix) -> None:
             raise ConfigError(f"cannot listen on {address}: another server listens there")
 
 
-def _change_owner(path: str, owner: str) -> None:
+def _change_owner(path: str, config: Config) -> None:
     import shutil
 
-    user, _, group = owner.partition(":")
+    if not config.unix_owner:
+        identity = find_identity(config)  # who is to serve, and would have opened it without root's help
+        if identity is not None:
+            os.chown(path, identity.user, identity.group)
+        return
+    user, _, group = config.unix_owner.partition(":")
     try:
         # shutil knows names alone, so digits are made numbers here.
         shutil.chown(path, _number_or_name(user), _number_or_name(group))

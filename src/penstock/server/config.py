@@ -24,6 +24,7 @@ from penstock.server.kinds import (
     FieldValue,
     Host,
     Kind,
+    Maybe,
     Mode,
     Peer,
     Prefix,
@@ -44,6 +45,7 @@ WORKERS = "workers"
 DEADLINES = "deadlines"
 LIMITS = "limits"
 LOG = "log and responses"
+OPERATIONS = "operations"
 
 _WIRE = Limits()
 _UNITS = ("_bytes_per_s", "_bytes", "_s")
@@ -247,6 +249,25 @@ class Config:
     )
     # RFC 9110 §10.2.4 warns of telling more than needed; nginx, uvicorn and gunicorn name themselves.
     server_header: str | None = _setting(None, LOG, FieldValue(), "value of the Server field; empty for none")
+
+    pid_file: str | None = _setting(
+        None, OPERATIONS, Text("FILE", "a path"), "where the id of the process to signal is written"
+    )
+    user: str | None = _setting(
+        None,
+        OPERATIONS,
+        Text("USER", "a user's name or number"),
+        "who serves, once root has opened the addresses",
+    )
+    group: str | None = _setting(
+        None, OPERATIONS, Text("GROUP", "a group's name or number"), "with which group; else the user's own"
+    )
+    umask: str | None = _setting(
+        None, OPERATIONS, Maybe(Mode()), "permissions that new files do not get, in octal"
+    )
+    chdir: str | None = _setting(
+        None, OPERATIONS, Text("DIR", "a path"), "run in this directory, as if started there"
+    )
 
     def __post_init__(self) -> None:
         """Reads each value by its kind."""

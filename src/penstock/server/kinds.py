@@ -281,6 +281,23 @@ class Mode:
         return value
 
 
+class Maybe:
+    """A value of another kind, or none; an empty text is none."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.metavar = kind.metavar
+        self.expected = kind.expected
+
+    def read(self, value: object) -> Any:
+        """The value, read by its kind."""
+        return None if value is None or value == "" else self.kind.read(value)
+
+    def show(self, value: Any) -> str:
+        """The value, or "none"."""
+        return "none" if value is None else self.kind.show(value)
+
+
 class Text:
     """Any visible text without spaces at its ends, or none."""
 

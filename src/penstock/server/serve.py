@@ -14,7 +14,7 @@ import time
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import ApplicationError, ConfigError, MissingExtra, PenstockError
+from penstock.errors import ApplicationError, MissingExtra, PenstockError
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.draining import Drain
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from penstock.observe.access_log import AccessLog
     from penstock.server.bind import Bound
     from penstock.server.config import Config
+    from penstock.server.tls import Tls
     from penstock.server.transport import Transport
     from penstock.server.worker import Seat
 
@@ -48,13 +49,6 @@ _FORCED_STOP_S = 0.1
 _THREADS_STOP_S = 1.0
 
 
-def serve(handler: Handler, config: Config, *, application_path: str = "") -> int:
-    """Serve until told to stop; return the exit status. ConfigError: cannot listen; ApplicationError: the
-    application cannot start.
-    """
-    return Server(handler, config, application_path).run()
-
-
 class Server:
     """One process that serves one handler; what the handler sees of it is `http.handler.ServerView`."""
 
@@ -67,6 +61,7 @@ class Server:
         bound: Sequence[Bound] | None = None,
         handles_signals: bool = True,
         seat: Seat | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.config = config
         self.started_at = time.time()
@@ -78,6 +73,7 @@ class Server:
         self._application_path = application_path
         self._bound = bound or ()
         self._seat = seat
+        self._tls = tls
         # A Ctrl-C goes to supervisor and workers alike; the supervisor says what it means.
         both = (signal.SIGINT, signal.SIGTERM) if seat is None else (signal.SIGTERM,)
         self._signals = both if handles_signals else ()  # only the main thread may
@@ -291,7 +287,7 @@ class Server:
         if self.config.is_secure:
             from penstock.server.tls import Tls  # here: ssl takes 10 ms to import
 
-            reactor.tls = Tls(self.config)
+            reactor.tls = self._tls or Tls(self.config)
             reactor.begin = reactor.tls.begin
         if self.config.root_path:
             from penstock.server.proxies import mount
@@ -371,4 +367,4 @@ def _access_logger(log: AccessLog) -> Callable[[Transport, Request, Response, in
     return log_access
 
 
-__all__ = ["ConfigError", "Server", "serve"]
+__all__ = ["Server"]

@@ -26,6 +26,8 @@ from penstock.observe.logs import configure
 from penstock.server.backoff import Backoff
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
+from penstock.server.identity import find_identity, set_umask
+from penstock.server.pid_file import holding
 from penstock.server.scoreboard import Scoreboard
 from penstock.server.systemd import Notifier
 from penstock.server.worker import Channel, Seat, run_worker
@@ -59,22 +61,25 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
     """Serve what `load()` returns with `config.workers` processes until told to stop; return the exit status,
     in a worker that of the worker. ConfigError: cannot listen; ApplicationError: no worker can start.
     """
+    set_umask(config)
+    find_identity(config)
     if config.preload:
         handler = load()
         load = lambda: handler  # noqa: E731
     configure(config.log_level)
     if config.preload:
         _warn_of_threads()
-    bound = open_all(config)
-    supervisor = Supervisor(bound, config, application_path)
-    try:
-        return supervisor.run()
-    except _Forked as forked:
-        seat = forked.seat
-    finally:
-        supervisor.leave()
-    # A worker from here on, outside of everything the supervisor does on its way out.
-    return run_worker(load, config, seat, application_path)
+    with holding(config.pid_file):
+        bound = open_all(config)
+        supervisor = Supervisor(bound, config, application_path)
+        try:
+            return supervisor.run()
+        except _Forked as forked:
+            seat = forked.seat
+        finally:
+            supervisor.leave()
+        # A worker from here on, outside of everything the supervisor does on its way out.
+        return run_worker(load, config, seat, application_path)
 
 
 def _warn_of_threads() -> None:

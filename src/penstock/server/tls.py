@@ -60,9 +60,13 @@ class Tls:
             self.reload()
         self._seen = stamp
 
+    def look_again(self) -> None:
+        """Take the files as this process sees them now for those in force: its rights have changed."""
+        self._stamp = self._seen = self._look()
+
     def reload(self) -> None:
         """Use the certificates as they are now, or go on with the old ones and say why."""
-        self._stamp = self._seen = self._look()
+        self.look_again()
         try:
             self.context = self._load()
         except ConfigError as error:

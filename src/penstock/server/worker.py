@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import socket
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from penstock.errors import PenstockError
 from penstock.server.heartbeat import Heartbeat
+from penstock.server.identity import enter_directory, load_as_user
 from penstock.server.recycling import Recycling
 
 if TYPE_CHECKING:
@@ -131,10 +133,12 @@ def run_worker(load: Callable[[], Handler], config: Config, seat: Seat, applicat
     from penstock.server.serve import Server
 
     try:
+        if config.chdir is not None and Path(config.chdir).is_absolute():
+            enter_directory(config)  # anew: a link on the way may name the next release by now
         withdraw()  # the application may configure logging, as in a single process
-        handler = load()
+        handler, tls = load_as_user(load, config)
         configure(config.log_level)
-        return Server(handler, config, application_path, bound=seat.bound, seat=seat).run()
+        return Server(handler, config, application_path, bound=seat.bound, seat=seat, tls=tls).run()
     except PenstockError as error:
         seat.channel.send("failed", "; ".join(filter(None, map(str.strip, str(error).splitlines()))))
         return _FAILED
