@@ -11,7 +11,7 @@ from penstock.http.response import Response, StreamResponse, TextResponse
 from tests.server.harness import endpoint, request, serve, wait_until
 
 CLIENTS = 8
-LARGE = b"x" * 8_000_000
+LARGE = b"x" * 3_000_000
 
 
 @contextmanager
