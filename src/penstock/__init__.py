@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from penstock.app.routing.router import Router
     from penstock.app.static.files import StaticFiles
     from penstock.errors import ClientDisconnected, HTTPError
+    from penstock.http.event_stream import EventStream
+    from penstock.http.events import Event
     from penstock.http.file_response import FileResponse
     from penstock.http.handler import BodyStream
     from penstock.http.headers import Headers
@@ -38,6 +40,8 @@ _PLACES = {
     "App": "penstock.app.application",
     "BodyStream": "penstock.http.handler",
     "ClientDisconnected": "penstock.errors",
+    "Event": "penstock.http.events",
+    "EventStream": "penstock.http.event_stream",
     "FileResponse": "penstock.http.file_response",
     "HTMLResponse": "penstock.http.response",
     "HTTPError": "penstock.errors",
@@ -56,6 +60,8 @@ __all__ = [
     "App",
     "BodyStream",
     "ClientDisconnected",
+    "Event",
+    "EventStream",
     "FileResponse",
     "HTMLResponse",
     "HTTPError",

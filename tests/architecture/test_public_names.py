@@ -18,6 +18,8 @@ PUBLIC = {
     "App",
     "BodyStream",
     "ClientDisconnected",
+    "Event",
+    "EventStream",
     "FileResponse",
     "HTMLResponse",
     "HTTPError",

@@ -25,6 +25,7 @@ from penstock.http.framing import Framing
 from penstock.http.handler import THREAD
 from penstock.http.headers import Headers
 from penstock.http.kept_response import KeptResponse
+from penstock.http.in_threads import InThreads
 from penstock.http.partial import narrow
 from penstock.http.problem import problem
 from penstock.http.request import Request
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from penstock.app.application import App
-    from penstock.http.handler import Endpoint
+    from penstock.http.handler import Endpoint, Pulse
 
     Scope = dict[str, Any]
     Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -167,6 +168,10 @@ class _Stream:
         self._content = content
         self._connection = connection
         self._send = send
+        self._sending = asyncio.Lock()  # a beat must not come between
+        self._sent_at_s = 0.0
+        self._is_asking = False
+        """The iterator is waited for: what was sent so far is whole pieces."""
 
     async def run(self, scope: Scope) -> None:
         """Return when all is sent, or the client has left; what the content raises is raised."""
@@ -179,13 +184,16 @@ class _Stream:
         await self._send(start)
         pump = asyncio.create_task(self._pump(), context=response.context.copy())
         watch = asyncio.create_task(self._content.wait_disconnect())
+        others = [watch]
+        if response.pulse is not None:
+            others.append(asyncio.create_task(self._beat(response.pulse)))
         try:
             await asyncio.wait([pump, watch], return_when=asyncio.FIRST_COMPLETED)
         finally:
             is_gone = not pump.done()
-            for task in (pump, watch):
+            for task in (pump, *others):
                 task.cancel()
-            await asyncio.wait([pump, watch])
+            await asyncio.wait([pump, *others])
         if is_gone:
             self._connection.tell_disconnect()
             return
@@ -203,36 +211,41 @@ class _Stream:
     async def _pump(self) -> None:
         content: Any = self._response.content
         is_bare = self._request.method == "HEAD" or not has_content(self._response.status)
-        if hasattr(content, "__aiter__"):
-            iterator = content.__aiter__()
-            try:
-                while not is_bare:
-                    try:
-                        piece = await anext(iterator)
-                    except StopAsyncIteration:
-                        break
-                    await self._send_piece(piece)
-            finally:
-                await _call_if_there(iterator, "aclose")
-            return
-        server = self._connection.server
-        iterator = iter(content)
-        end = object()
+        if not hasattr(content, "__aiter__"):
+            content = InThreads(content, self._connection.server)
+        iterator = content.__aiter__()
         try:
             while not is_bare:
-                piece = await server.run_in_thread(next, iterator, end)
-                if piece is end:
+                self._is_asking = True
+                try:
+                    piece = await anext(iterator)
+                except StopAsyncIteration:
                     break
+                finally:
+                    self._is_asking = False
                 await self._send_piece(piece)
         finally:
-            close = getattr(iterator, "close", None)
-            if close is not None:
-                await server.run_in_thread(close)
+            await _call_if_there(iterator, "aclose")
+
+    async def _beat(self, pulse: Pulse) -> None:
+        """Send a beat whenever one is due, until cancelled."""
+        time = asyncio.get_running_loop().time
+        self._sent_at_s = time()
+        while pulse.interval_s != float("inf"):
+            due_s = self._sent_at_s + pulse.interval_s
+            if due_s > time():
+                await asyncio.sleep(due_s - time())
+                continue
+            self._sent_at_s = time()
+            if self._is_asking:
+                await self._send_piece(pulse.beat())
 
     async def _send_piece(self, piece: bytes | str) -> None:
         octets = piece.encode() if isinstance(piece, str) else bytes(piece)
         if octets:
-            await self._send({"type": "http.response.body", "body": octets, "more_body": True})
+            async with self._sending:
+                await self._send({"type": "http.response.body", "body": octets, "more_body": True})
+                self._sent_at_s = asyncio.get_running_loop().time()
 
 
 async def _run_while_connected(answer: Awaitable[Any], content: Content) -> Any:

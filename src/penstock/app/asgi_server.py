@@ -84,6 +84,10 @@ class ForeignServer:
         finally:
             self._jobs -= 1
 
+    async def continue_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
+        """The same: nothing is ever refused here."""
+        return await self.run_in_thread(function, *args)
+
     async def run_in_process(self, function: Callable[..., Any], *args: object) -> Any:
         """Return `function(*args)`, run in the process pool; all of it travels by pickle."""
         if self._processes is None:

@@ -47,6 +47,9 @@ from penstock.app.binding.signature import REQUIRED, Argument, Signature, read_s
 from penstock.app.results import to_response
 from penstock.app.routing.router import handler_name
 from penstock.app.runs import RunsAs, check_process, decide_run, run_in_process
+from penstock.http.event_stream import EventStream
+from penstock.http.events import MEDIA_TYPE as EVENTS
+from penstock.http.events import Event
 from penstock.http.handler import INLINE, TASK, THREAD, Endpoint
 from penstock.http.json import dumps
 from penstock.http.response import JSON, OCTETS, TEXT, Response
@@ -274,9 +277,17 @@ def _responder(status: int | None, stream_type: str, failures: Failures) -> Call
 
 
 def _stream_type(returns: object) -> str:
-    """Return the media type of what a generator yields: text when annotated to yield str, else octets."""
+    """Return the media type of what a generator yields: events or text when annotated to yield them, else
+    octets.
+    """
+    if isinstance(returns, type) and issubclass(returns, EventStream):
+        return EVENTS
     yields = typing.get_args(returns)[:1]
-    return TEXT if typing.get_origin(returns) in _STREAMS and yields == (str,) else OCTETS
+    if typing.get_origin(returns) not in _STREAMS or not yields:
+        return OCTETS
+    if yields == (str,):
+        return TEXT
+    return EVENTS if Event in (*yields, *typing.get_args(yields[0])) else OCTETS
 
 
 def _compile(source: str, name: str, scope: dict[str, Any]) -> Call:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from penstock.http.events import MEDIA_TYPE as EVENTS
 from penstock.http.json import dumps
 from penstock.http.response import JSON, OCTETS, TEXT, Response, StreamResponse
 
@@ -33,6 +34,10 @@ def to_response(result: Any, status: int | None = None, stream_type: str = OCTET
     if isinstance(result, (bytes, bytearray, memoryview)):
         return _octets(result, status)
     if hasattr(result, "__anext__") or hasattr(result, "__next__"):
+        if stream_type == EVENTS:
+            from penstock.http.event_stream import EventStream
+
+            return EventStream(result, status=status or 200)
         return StreamResponse(result, status or 200, None, stream_type)
     return _json(result, status)
 

@@ -4,15 +4,17 @@ A stream is lines in UTF-8; an empty line ends an event. Text may hold any line 
 field of its own, so nothing the application sends can begin another event. An id is held to what the browser
 can send back in Last-Event-ID: an id that could not come back would lose the place in the stream.
 
-Absent on purpose: the stream itself, its pings and its end, which belong to the application's side.
+Absent on purpose: the stream itself, which is `http.event_stream`.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from penstock.errors import LocalProtocolError
+from penstock.http.json import dumps
 
 if TYPE_CHECKING:
     from penstock.http.headers import Headers, MutableHeaders
@@ -21,6 +23,44 @@ MEDIA_TYPE = "text/event-stream"  # always UTF-8; a charset parameter says nothi
 
 _LINE_END = re.compile(r"\r\n|\r|\n")  # those of §9.2.5 and no others: not U+0085, not U+2028
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # no field value may hold them (RFC 9110 §5.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    r"""One event. `data` is text, or a value that is sent as JSON; without data the page sees no event.
+
+    `event` is its type, "message" without one; `id` comes back as Last-Event-ID when the client connects
+    again, which it does `retry_ms` after the stream ends; a `comment` goes ahead and is seen by nobody.
+
+    >>> Event({"n": 1}, event="count", id="7").encode()
+    b'event: count\nid: 7\ndata: {"n":1}\n\n'
+    """
+
+    data: object = None
+    event: str | None = None
+    id: str | None = None
+    retry_ms: int | None = None
+    comment: str | None = None
+
+    def encode(self) -> bytes:
+        """Return its octets. LocalProtocolError for what would break the stream, or when there is nothing."""
+        if self.comment is None:
+            return encode_event(_text(self.data), event=self.event, id=self.id, retry_ms=self.retry_ms)
+        comment = encode_comment(self.comment)
+        if all(part is None for part in (self.data, self.event, self.id, self.retry_ms)):
+            return comment
+        return comment + encode_event(_text(self.data), event=self.event, id=self.id, retry_ms=self.retry_ms)
+
+
+def encode_item(item: object) -> bytes:
+    r"""Return the octets for whatever a source gave: an Event, text, or a value that is sent as JSON.
+
+    >>> encode_item("a"), encode_item([1, 2])
+    (b'data: a\n\n', b'data: [1,2]\n\n')
+    """
+    if isinstance(item, Event):
+        return item.encode()
+    return encode_event(item if isinstance(item, str) else dumps(item).decode())
 
 
 def encode_event(
@@ -81,6 +121,10 @@ def parse_last_event_id(headers: Headers | MutableHeaders) -> str | None:
         return values[0].encode("latin-1").decode()  # §9.2.3: the field carries UTF-8
     except UnicodeDecodeError:
         return None
+
+
+def _text(data: object) -> str | None:
+    return data if data is None or isinstance(data, str) else dumps(data).decode()
 
 
 def _prefixed(prefix: str, text: str) -> str:

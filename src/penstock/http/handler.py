@@ -115,6 +115,10 @@ class ServerView(Protocol):
         """Run a blocking function in the thread pool, in a copy of the caller's context."""
         ...
 
+    async def continue_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
+        """The same for work already begun, which is never refused."""
+        ...
+
     async def run_in_process(self, function: Callable[..., Any], *args: object) -> Any:
         """Run a picklable function in the process pool."""
         ...
@@ -239,6 +243,21 @@ class Speaker(Protocol):
         """The connection is over, or was never upgraded: nothing is received or sent any more. Told once,
         last.
         """
+        ...
+
+
+class Pulse(Protocol):
+    """What a stream sends beside its pieces, while its iterator is waited for. Thread of the loop."""
+
+    interval_s: float
+    """A beat is due when nothing was sent for so long."""
+
+    def beat(self) -> bytes:
+        """Return what shows that the stream lives; b"" when this is no moment for it."""
+        ...
+
+    def end(self) -> bytes | None:
+        """Return what ends the content here and now, for a server that stops; None: it can only be cut."""
         ...
 
 

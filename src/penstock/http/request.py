@@ -243,6 +243,13 @@ class Request:
         return server.draining
 
     @property
+    def last_event_id(self) -> str | None:
+        """The id of the last event an EventSource saw before it connected again; None when it says none."""
+        from penstock.http.events import parse_last_event_id
+
+        return parse_last_event_id(self.headers)
+
+    @property
     def trace_id(self) -> str:
         """32 lower-case hex digits: from `traceparent` (W3C Trace Context) when valid, else random, the same
         all request long.

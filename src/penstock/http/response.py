@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Literal
 
-    from penstock.http.handler import Source
+    from penstock.http.handler import Pulse, Source
 
     Fields = Mapping[str, str] | Iterable[tuple[str, str]]
 
@@ -170,7 +170,7 @@ class StreamResponse(Response):
     asked once the content is sent.
     """
 
-    __slots__ = ("content", "context", "trailers")
+    __slots__ = ("content", "context", "pulse", "trailers")
 
     is_stream = True
 
@@ -187,6 +187,8 @@ class StreamResponse(Response):
         self.trailers = trailers
         self.context = copy_context()
         """Where the content is made: the iterator sees the context variables of whoever made the response."""
+        self.pulse: Pulse | None = None
+        """What is sent when the iterator has nothing for long; None: nothing is."""
 
 
 class PushResponse(StreamResponse):

@@ -263,6 +263,7 @@ class Connection(Answering):
         task, self.task = self.task, None
         if self.stream is not None:
             task = self.stream.task
+            self.stream.cut()
         self.close()
         return task
 

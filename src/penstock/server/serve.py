@@ -11,6 +11,7 @@ import asyncio
 import logging
 import signal
 import time
+from contextvars import copy_context
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -102,25 +103,17 @@ class Server:
         """
         from penstock.errors import HTTPError
 
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-
-        def settle(result: Any, error: BaseException | None) -> None:
-            if not future.done():
-                if error is None:
-                    future.set_result(result)
-                else:
-                    future.set_exception(error)
-
-        def work() -> None:
-            try:
-                result, error = function(*args), None
-            except BaseException as raised:  # it is the caller's
-                result, error = None, raised
-            loop.call_soon_threadsafe(settle, result, error)
-
+        work, future = _as_job(function, args)
         if not self._threads.submit(work):
             raise HTTPError(503, "all threads are busy and the queue is full", headers={"Retry-After": "1"})
+        return await future
+
+    async def continue_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
+        """Return `function(*args)`, run in the thread pool in a copy of the caller's context, however full
+        it is.
+        """
+        work, future = _as_job(function, args)
+        self._threads.continue_in(copy_context(), work)
         return await future
 
     async def run_in_process(self, function: Callable[..., Any], *args: object) -> Any:
@@ -338,6 +331,33 @@ class Server:
                 _log.error("the application did not stop within %g s", timeout_s)
         elif not stop.cancelled() and stop.exception() is not None:
             _log.error("the application failed to stop", exc_info=stop.exception())
+
+
+def _as_job(
+    function: Callable[..., Any], args: tuple[object, ...]
+) -> tuple[Callable[[], None], asyncio.Future[Any]]:
+    """Return what a thread is to call, and the Future of what `function` returns or raises there."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if not future.done():
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+    def work() -> None:
+        try:
+            result, error = function(*args), None
+        except BaseException as raised:  # it is the caller's
+            result, error = None, raised
+        try:
+            loop.call_soon_threadsafe(settle, result, error)
+        except RuntimeError:
+            _log.debug("a thread ended after the loop: %r", function)
+
+    return work, future
 
 
 def _make_loop(name: str) -> asyncio.AbstractEventLoop:

@@ -2,8 +2,9 @@
 
 An async iterator is driven by a Task on the loop. A plain iterator is driven by a pool thread, which holds
 the write side and sends itself; when the client takes no more, the thread goes back to the pool and the
-stream goes on in whichever is free once the client reads again, so a slow reader holds no thread. The head
-leaves at once, before the first piece.
+stream goes on in whichever is free once the client reads again, so a slow reader holds no thread. A plain
+iterator with a pulse is driven by the loop as well, since a beat must not wait for a thread. The head leaves
+at once, before the first piece.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import ClientDisconnected, LocalProtocolError
 from penstock.http.file_response import FileResponse
+from penstock.http.in_threads import InThreads
 from penstock.http.problem import problem
 from penstock.http.response import PushResponse, StreamResponse
 from penstock.http.status import has_content
@@ -24,6 +26,7 @@ from penstock.server.transport import BUSY, CLOSED, NEVER, THREAD
 from penstock.wire.chunked import encode_chunk, encode_last_chunk
 
 if TYPE_CHECKING:
+    from penstock.http.handler import Pulse
     from penstock.http.request import Request
     from penstock.http.response import Response
     from penstock.server.answering import Answering
@@ -45,6 +48,9 @@ class Stream(Protocol):
 
     def disconnect(self) -> None:
         """The client has left."""
+
+    def cut(self) -> None:
+        """The server is about to close the connection: end the content, if it can be ended where it is."""
 
 
 def start_stream(connection: Answering, request: Request, response: Response) -> None:
@@ -72,7 +78,9 @@ def start_stream(connection: Answering, request: Request, response: Response) ->
     if isinstance(response, PushResponse):
         stream = _PushedStream(outlet, response)
     elif hasattr(response.content, "__aiter__"):
-        stream = _TaskStream(outlet)
+        stream = _TaskStream(outlet, response.content)
+    elif response.pulse is not None:
+        stream = _TaskStream(outlet, InThreads(response.content, reactor.server))
     else:
         stream = _ThreadStream(outlet)
     connection.stream = stream
@@ -233,15 +241,26 @@ class _PushedStream:
             self._source.disconnect()
             self.on_flushed()
 
+    def cut(self) -> None:
+        """Nobody but the source knows where the content may end."""
+
 
 class _TaskStream:
-    """Drives an async iterator."""
+    """Drives an async iterator, and sends the beats of its pulse."""
 
-    def __init__(self, outlet: _Outlet) -> None:
+    def __init__(self, outlet: _Outlet, content: Any) -> None:
         self._outlet = outlet
+        self._content = content
+        self._pulse = outlet.response.pulse
+        self._timer: asyncio.TimerHandle | None = None
+        self._sent_at_s = 0.0
+        self._is_asking = False
+        """The iterator is waited for: what was sent so far is whole pieces."""
         self._flushed: asyncio.Future[None] | None = None
         self.task: asyncio.Task[bool] | None = None
         self._is_running = False
+        self._is_closing = False
+        """The iterator is being closed: nobody disturbs it any more."""
         self._is_gone = False
 
     def start(self) -> None:
@@ -258,7 +277,7 @@ class _TaskStream:
         """Return True when everything was sent."""
         self._is_running = True
         try:
-            await self._send_pieces(self._outlet.response.content)
+            await self._send_pieces(self._content)
             return True
         except ClientDisconnected:
             pass
@@ -273,16 +292,49 @@ class _TaskStream:
         try:
             if outlet.is_bare:
                 return
+            if self._pulse is not None:
+                self._sent_at_s = connection.reactor.loop.time()
+                self._beat(self._pulse)
             count = 0
+            self._is_asking = True
             async for piece in iterator:
+                self._is_asking = False
                 connection.write(outlet.encode(piece))
                 await self._wait_flushed()
                 count += 1
                 if not count % _TURN_PIECES:
                     await asyncio.sleep(0)
+                if self._pulse is not None:
+                    self._sent_at_s = connection.reactor.loop.time()
+                self._is_asking = True
+            self._is_asking = False
             connection.write(outlet.last())
         finally:
+            self._is_asking = False
+            self._is_closing = True
+            if self._timer is not None:
+                self._timer.cancel()
             await _close_async(iterator)
+
+    def _beat(self, pulse: Pulse) -> None:
+        """Send a beat if one is due, and look again when the next may be."""
+        connection, loop = self._outlet.connection, self._outlet.connection.reactor.loop
+        due_s = self._sent_at_s + pulse.interval_s
+        if due_s <= loop.time():
+            if self._is_asking and connection.unsent is None:
+                connection.write(self._outlet.encode(pulse.beat()))
+            due_s = self._sent_at_s = loop.time()
+            due_s += pulse.interval_s
+        if not self._is_gone and due_s != float("inf"):
+            self._timer = loop.call_at(due_s, self._beat, pulse)
+
+    def cut(self) -> None:
+        connection, outlet = self._outlet.connection, self._outlet
+        if self._pulse is not None and self._is_asking and connection.unsent is None:
+            octets = self._pulse.end()
+            if octets is not None:
+                self._is_asking = False
+                connection.write(outlet.encode(octets) + outlet.last())
 
     async def _wait_flushed(self) -> None:
         connection = self._outlet.connection
@@ -305,7 +357,7 @@ class _TaskStream:
                 self.task.cancel()
             abandon(self._outlet.connection, self._outlet.response)
             self._outlet.connection.close()
-        elif self.task is not None and self.task is not asyncio.current_task():
+        elif self.task is not None and not self._is_closing and self.task is not asyncio.current_task():
             self.task.cancel()  # once: the second would hit the iterator while it cleans up
         # else it was its own write that failed, and it looks at the connection next
 
@@ -320,6 +372,9 @@ class _ThreadStream:
         self._iterator: Any = None
         self._is_gone = False
         self._context = outlet.response.context.copy()
+
+    def cut(self) -> None:
+        """A thread may be at it: it is only cut."""
 
     def start(self) -> None:
         """Have a thread go on, unless the client has yet to take what there is."""

@@ -177,6 +177,9 @@ class _Transfer:
         if self._connection.phase == CLOSED and not self._is_over:
             self._finish(is_complete=False)
 
+    def cut(self) -> None:
+        """Part of a file is not the file."""
+
     def _finish(self, *, is_complete: bool) -> None:
         self._is_over = True
         self._spans = []

@@ -1,0 +1,126 @@
+"""`EventStream`: Server-Sent Events as a response, from an iterator of events.
+
+    return EventStream(source)
+
+It is a StreamResponse whose pieces are whole events, so it can be ended between any two: a server that stops
+ends it in order, and the client connects again. While the source is silent a comment is sent every
+`ping_interval_s`; the source is not disturbed by that. The octets of events are made in `http.events`.
+
+Absent on purpose: a place where events of the past are kept; what Last-Event-ID means is the source's to say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from penstock.http.events import MEDIA_TYPE, encode_comment, encode_event, encode_item
+from penstock.http.response import StreamResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable
+
+    from penstock.http.response import Fields
+
+_PING = encode_comment("ping")
+
+
+class EventStream(StreamResponse):
+    """A stream of `Event`, of text, or of values that are sent as JSON. An async source runs on the loop, a
+    plain one in the thread pool; either is closed as soon as the client leaves.
+
+    `retry_ms` is how long a client waits before it connects again. `ping_interval_s`: a comment is sent when
+    there was nothing else for so long; 0 for never.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        source: AsyncIterable[object] | Iterable[object],
+        *,
+        retry_ms: int | None = None,
+        ping_interval_s: float = 15.0,  # proxies close what is silent for 30 to 60 s; WHATWG advises 15
+        headers: Fields | None = None,
+        status: int = 200,
+    ) -> None:
+        if ping_interval_s < 0:
+            raise ValueError(f"ping_interval_s={ping_interval_s!r}: expected seconds, or 0 for no pings")
+        first = b"" if retry_ms is None else encode_event(None, retry_ms=retry_ms)
+        super().__init__(_encoded(source, first), status, headers, MEDIA_TYPE)
+        self.headers.setdefault("Cache-Control", "no-cache")
+        self.headers.setdefault("X-Accel-Buffering", "no")  # nginx would hold events back
+        self.pulse = _Ping(ping_interval_s or float("inf"))
+
+
+class _Ping:
+    """A comment is a beat, and a stream of whole events may end after any of them."""
+
+    __slots__ = ("interval_s",)
+
+    def __init__(self, interval_s: float) -> None:
+        self.interval_s = interval_s
+
+    def beat(self) -> bytes:
+        return _PING
+
+    def end(self) -> bytes:
+        return b""
+
+
+def _encoded(source: Any, first: bytes) -> _AsyncEvents | _Events:
+    if hasattr(source, "__aiter__"):
+        return _AsyncEvents(source, first)
+    if hasattr(source, "__iter__") and not isinstance(source, (str, bytes, dict)):
+        return _Events(source, first)
+    hint = "; call the function that makes it" if callable(source) else ""
+    raise TypeError(f"EventStream takes an iterator of events, not {type(source).__name__}{hint}")
+
+
+class _AsyncEvents:
+    """The octets of what an async source gives; closing it closes the source."""
+
+    def __init__(self, source: Any, first: bytes) -> None:
+        self._source = source
+        self._first = first
+        self._iterator: Any = None
+
+    def __aiter__(self) -> _AsyncEvents:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        if self._iterator is None:
+            self._iterator = self._source.__aiter__()
+        return encode_item(await self._iterator.__anext__())
+
+    async def aclose(self) -> None:
+        aclose = getattr(self._iterator or self._source, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+
+class _Events:
+    """The same for a plain source."""
+
+    def __init__(self, source: Any, first: bytes) -> None:
+        self._source = source
+        self._first = first
+        self._iterator: Any = None
+
+    def __iter__(self) -> _Events:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        if self._iterator is None:
+            self._iterator = iter(self._source)
+        return encode_item(next(self._iterator))
+
+    def close(self) -> None:
+        close = getattr(self._iterator or self._source, "close", None)
+        if close is not None:
+            close()
