@@ -24,8 +24,8 @@ from penstock.http.file_response import FileResponse
 from penstock.http.framing import Framing
 from penstock.http.handler import THREAD
 from penstock.http.headers import Headers
-from penstock.http.kept_response import KeptResponse
 from penstock.http.in_threads import InThreads
+from penstock.http.kept_response import KeptResponse
 from penstock.http.partial import narrow
 from penstock.http.problem import problem
 from penstock.http.request import Request
