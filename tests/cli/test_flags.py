@@ -604,6 +604,21 @@ def test_content_min_rate_cuts_off_a_trickle(tmp_path):
     assert time.monotonic() - start < 9.1, "the default rate of 240 B/s gives 1000 bytes 4 s more"
 
 
+def test_handler_timeout_answers_504_in_the_place_of_a_handler(tmp_path):
+    with serving(tmp_path, "--handler-timeout", "0.3") as server:
+        start = time.monotonic()
+        replies = [server.exchange(request(path)) for path in ("/sleep", "/wait")]
+        took_s = time.monotonic() - start
+        server.get("/release")
+        printed = stop(server)
+
+    assert [status_of(reply) for reply in replies] == [504, 504]
+    assert took_s < 10
+    assert re.search(r"<Request GET /sleep>: no answer for 0\.[0-9] s, 504, trace id [0-9a-f]{32}", printed)
+    assert ", in sleep\n" in printed
+    assert ", in wait\n" in printed
+
+
 def test_idle_timeout_closes_a_kept_connection(tmp_path):
     with serving(tmp_path, "--idle-timeout", "0.4") as server, server.connect(request()) as client:
         read_reply(client)

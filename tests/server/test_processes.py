@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,6 +115,41 @@ def test_a_process_that_does_not_end_does_not_keep_the_server():
             own.process.send_signal(signal.SIGTERM)
 
             assert own.process.wait(10) == 0
+
+
+def test_a_call_that_is_cancelled_costs_its_process_and_no_other_call():
+    async def main() -> tuple[int, list[int], bool]:
+        pool = ProcessPool(1)
+        stuck_pid: int = await pool.run(os.getpid)
+        stuck = asyncio.ensure_future(pool.run(time.sleep, 60))
+        await asyncio.sleep(0.3)
+        waiting = [asyncio.ensure_future(pool.run(os.getpid)) for _ in range(4)]
+        await asyncio.sleep(0.1)
+        stuck.cancel()
+        pids = await asyncio.gather(*waiting)
+        is_alive = True
+        for _ in range(500):
+            try:
+                os.kill(stuck_pid, 0)
+            except ProcessLookupError:
+                is_alive = False
+                break
+            await asyncio.sleep(0.01)
+        pool.stop()
+        return stuck_pid, pids, is_alive
+
+    stuck_pid, pids, is_alive = asyncio.run(main())
+
+    assert stuck_pid not in pids
+    assert not is_alive
+
+
+def test_a_process_past_the_deadline_of_its_handler_is_ended():
+    with run_server("tests.server.mixed_app:app", "--handler-timeout", "1.5", "--processes", "1") as own:
+        with Client(own.port) as client:
+            assert client.ask("/square/2").status == 200
+            assert client.ask("/hang_in_process").status == 504
+        assert ask(own, "/square/3").content == b"9"
 
 
 def test_stop_ends_the_processes():

@@ -116,7 +116,12 @@ class ForeignConnection:
         self.server = server
         self._callbacks: list[Callable[[], None]] = []
 
-    def on_disconnect(self, request: Request, callback: Callable[[], None]) -> None:  # noqa: ARG002 - one request
+    def on_disconnect(
+        self,
+        request: Request,  # noqa: ARG002 - one request
+        callback: Callable[[], None],
+        task: asyncio.Task[Any] | None = None,  # noqa: ARG002 - the other server's deadlines
+    ) -> None:
         """Call `callback()` when the client is seen to leave, which is while a stream is sent."""
         self._callbacks.append(callback)
 

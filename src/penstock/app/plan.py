@@ -102,6 +102,7 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
         streams_body=signature.first("stream") is not None,
         cancel_on_disconnect=route.cancel_on_disconnect,
         route=placed.path,
+        timeout_s=route.timeout_s,
     )
     return Plan(call, source, endpoint, is_async)
 

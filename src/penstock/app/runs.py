@@ -38,9 +38,22 @@ def decide_run(route: Route) -> RunsAs:
         raise ApplicationError(f"{where}: status={route.status!r}; expected 200 to 599")
     if route.body_limit is not None and not (_is_int(route.body_limit) and route.body_limit >= 0):
         raise ApplicationError(f"{where}: body_limit={route.body_limit!r}; expected a number of octets")
+    if route.timeout_s is not None:
+        _check_timeout(route, is_inline=streams_async or route.run == "inline")
     if streams_async:
         return "inline"  # calling it makes the generator and runs none of it
     return "task" if is_async else route.run or "thread"
+
+
+def _check_timeout(route: Route, *, is_inline: bool) -> None:
+    timeout_s, where = route.timeout_s, describe(route.handler)
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, (int, float)) or not timeout_s >= 0:
+        raise ApplicationError(f"{where}: timeout_s={timeout_s!r}; expected seconds, 0 for no limit")
+    if is_inline:
+        raise ApplicationError(
+            f"{where}: timeout_s needs an async def handler, a thread or a process; one that runs inline "
+            "stops the clock, too"
+        )
 
 
 def check_process(handler: Callable[..., Any], signature: Signature) -> None:

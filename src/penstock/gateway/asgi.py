@@ -113,7 +113,7 @@ class ASGIHandler:
             return exchange.response
         exchange.answer = task.get_loop().create_future()
         assert request.connection is not None  # noqa: S101 - it came over one
-        request.connection.on_disconnect(request, exchange.disconnect)
+        request.connection.on_disconnect(request, exchange.disconnect, task)
         return exchange.answer
 
     def _make_scope(self, request: Request) -> dict[str, Any]:

@@ -34,7 +34,16 @@ class Endpoint:
     loop.
     """
 
-    __slots__ = ("after", "body_limit", "call", "cancel_on_disconnect", "route", "run", "streams_body")
+    __slots__ = (
+        "after",
+        "body_limit",
+        "call",
+        "cancel_on_disconnect",
+        "route",
+        "run",
+        "streams_body",
+        "timeout_s",
+    )
 
     def __init__(
         self,
@@ -46,6 +55,7 @@ class Endpoint:
         cancel_on_disconnect: bool = False,
         route: str | None = None,
         after: Callable[[], None] | None = None,
+        timeout_s: float | None = None,
     ) -> None:
         self.call = call
         self.run = run
@@ -57,6 +67,8 @@ class Endpoint:
         self.route = route
         self.after = after
         """With THREAD: called in the same thread once the reply has left it."""
+        self.timeout_s = timeout_s
+        """Until its response begins, or 504; None means the server's, 0 no limit. INLINE has none."""
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.route or self.call!r}>"
@@ -141,10 +153,12 @@ class ConnectionView(Protocol):
     @property
     def server(self) -> ServerView: ...
 
-    def on_disconnect(self, request: Request, callback: Callable[[], None]) -> None:
-        """Call `callback()` when the client leaves before this request is answered; at once when it has left.
+    def on_disconnect(self, request: Request, callback: Callable[[], None], task: Any = None) -> None:
+        """Call `callback()` when the client leaves before this request is answered, or was answered in the
+        handler's place; at once when it has left. It may be called later as well, so it must not mind.
 
-        It may be called later as well, so it must not mind.
+        `task` is the Task that works on the answer where that is another Future: when the answer is not there
+        in time, its stack is logged and it is cancelled.
         """
         ...
 

@@ -20,7 +20,9 @@ from penstock.http.problem import problem
 from penstock.http.response import Response
 from penstock.http.upgrade import UpgradeResponse
 from penstock.server.intake import Intake
+from penstock.server.overdue import discard, tell_overdue
 from penstock.server.streams import abandon, start_stream
+from penstock.server.threads import Claim, too_busy
 from penstock.server.transfer import start_transfer
 from penstock.server.transport import BUSY, CLOSED, FLUSHING, IDLE, NEVER, THREAD
 from penstock.server.upgraded import start_upgrade
@@ -42,12 +44,16 @@ _log = logging.getLogger("penstock.server")
 class Answering(Intake):
     """Answers for one connection; `Connection` says when."""
 
-    __slots__ = ("_on_disconnect", "_started", "stream", "task")
+    __slots__ = ("_on_disconnect", "_started", "claim", "stream", "task", "work")
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: Any) -> None:
         super().__init__(reactor, sock, address)
         self.task: asyncio.Future[Any] | None = None
         """The Task that answers the request, or another Future that will."""
+        self.work: asyncio.Task[Any] | None = None
+        """What works on the answer, where `task` is a Future that only tells of it."""
+        self.claim: Claim | None = None
+        """Decides who answers: the pool thread at work, or the reactor once the handler is overdue."""
         self.stream: Stream | None = None
         """The streaming response under way."""
         self._started = 0.0
@@ -84,24 +90,34 @@ class Answering(Intake):
                 self.reactor.when_flushed[self] = partial(self._call_in_thread, request, endpoint)
             return
         self.phase = THREAD
-        self.deadline = NEVER
+        self.deadline = self.due = self._due_of(endpoint)
+        self.claim = claim = Claim() if self.due < NEVER else None
         serve = self._serve_in_thread if endpoint.after is None else self._serve_and_more
-        if not self.reactor.threads.submit(serve, request, endpoint):
+        if not self.reactor.threads.submit(serve, request, endpoint, claim):
             self.phase = IDLE
-            self.reply(
-                request,
-                problem(
-                    503, detail="all threads are busy and the queue is full", headers={"Retry-After": "1"}
-                ),
-            )
+            self.due = NEVER
+            self.reply(request, self._last_resort(request, too_busy()))
 
-    def _serve_in_thread(self, request: Request, endpoint: Endpoint) -> None:
+    def _due_of(self, endpoint: Endpoint) -> float:
+        """When a handler that is called now is overdue."""
+        timeout_s = self._timeout_of(endpoint)
+        return self.reactor.now + timeout_s if timeout_s else NEVER
+
+    def _timeout_of(self, endpoint: Endpoint) -> float:
+        return self.reactor.handler_timeout_s if endpoint.timeout_s is None else endpoint.timeout_s
+
+    def _serve_in_thread(self, request: Request, endpoint: Endpoint, claim: Claim | None) -> None:
         """Answer one request in a pool thread, up to the last octet when the client takes it at once."""
+        if claim is not None and not claim.begin():
+            return
         try:
             answer: Any = endpoint.call(request)
         except BaseException as error:
             answer = self._last_resort(request, error)
         reactor = self.reactor
+        if claim is not None and not claim.take():
+            reactor.post(discard, self, answer)
+            return
         if (
             self.body is not None
             or not isinstance(answer, Response)
@@ -111,6 +127,8 @@ class Answering(Intake):
             reactor.post(self._take_back, request, answer, copy_context())
             return
         octets = self._render(request, answer, True)
+        # From the first octet on nobody owes the client a whole reply any more.
+        self.request = self.endpoint = None
         try:
             sent = self._send(octets)
         except BlockingIOError:
@@ -123,8 +141,8 @@ class Answering(Intake):
         if sent != len(octets):
             reactor.post(self._flush_for_thread, memoryview(octets)[sent:])
             return
-        self.request = self.endpoint = None
         self.deadline = reactor.now + reactor.idle_timeout_s
+        self.due = NEVER
         self.phase = IDLE
         # From here the reactor may begin the next request. It looks at `phase` after it took octets, this
         # thread at the octets after it set `phase`: whichever comes last sees both, and `resume` is harmless
@@ -132,18 +150,20 @@ class Answering(Intake):
         if self.reader.held or self.closing or self.peer_ended:
             reactor.post(self.resume)
 
-    def _serve_and_more(self, request: Request, endpoint: Endpoint) -> None:
-        self._serve_in_thread(request, endpoint)
+    def _serve_and_more(self, request: Request, endpoint: Endpoint, claim: Claim | None) -> None:
+        self._serve_in_thread(request, endpoint, claim)
         assert endpoint.after is not None  # noqa: S101 - the caller looked
         endpoint.after()
 
     def _take_back(self, request: Request, answer: Any, context: Context) -> None:
         """A pool thread hands back a reply it does not send itself."""
         self.phase = BUSY
+        self.claim = None
         if self.is_doomed:
             self.close()
-            abandon(self, answer)
+            discard(self, answer)
         elif isinstance(answer, Response):
+            self.due = NEVER
             self.reply(request, answer)
             self.resume()
         else:
@@ -151,6 +171,7 @@ class Answering(Intake):
 
     def _flush_for_thread(self, rest: memoryview) -> None:
         self.phase = BUSY
+        self.due = NEVER
         if self.is_doomed:
             self.close()
             return
@@ -162,13 +183,19 @@ class Answering(Intake):
         if not isinstance(answer, asyncio.Future):
             answer = self.reactor.loop.create_task(_awaited(answer), context=context)
         self.phase = BUSY
-        self.deadline = NEVER
+        if self.due == NEVER and self.endpoint is not None:  # else it came back from a thread with its own
+            self.due = self._due_of(self.endpoint)
+        self.deadline = self._next_deadline()
         self.task = answer
         answer.add_done_callback(partial(self._on_task_done, request))
         self.uncork()
 
     def _on_task_done(self, request: Request, task: asyncio.Future[Any]) -> None:
-        self.task = None
+        if self.task is not task:  # it was answered in its place, or nobody is left to be answered
+            self._discard_late(request, task)
+            return
+        self.task = self.work = None
+        self.due = NEVER
         if task.cancelled():
             if self.peer_ended or self.phase == CLOSED:
                 self.close()
@@ -188,10 +215,51 @@ class Answering(Intake):
         self.reply(request, answer)
         self.resume()
 
+    def _discard_late(self, request: Request, task: asyncio.Future[Any]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            discard(self, task.result())
+        else:
+            self._last_resort(request, error)
+
+    def answer_overdue(self) -> None:
+        """The handler has not answered in time: answer in its place, and end its work as far as that goes."""
+        request, endpoint, task = self.request, self.endpoint, self.task
+        claim = self.claim if self.phase == THREAD else None
+        if request is None or endpoint is None or (claim is None and task is None):
+            return
+        if claim is not None:
+            if not claim.take_away():
+                return  # its answer is on its way
+            self.phase = BUSY
+        age_s = self.reactor.now - self.due + self._timeout_of(endpoint)
+        response = tell_overdue(self, request, claim, age_s)
+        self.claim = self.task = None
+        self.due = self.deadline = NEVER
+        self.closing = True
+        self._tell_disconnect()
+        if self.is_doomed or self.unsent is not None or self.phase == CLOSED:  # nobody reads
+            self.close()
+        else:
+            self.reply(request, response)
+        for work in (self.work, task):
+            if work is not None:
+                work.cancel()
+        self.work = None
+        self.resume()
+
     # What an answer under way may ask for (`http.handler.ConnectionView`). Thread of the loop.
 
-    def on_disconnect(self, request: Request, callback: Callable[[], None]) -> None:
-        """Call `callback()` when the client leaves before the request is answered, at once if it has."""
+    def on_disconnect(
+        self, request: Request, callback: Callable[[], None], task: asyncio.Task[Any] | None = None
+    ) -> None:
+        """Call `callback()` when the client leaves before the request is answered, at once if it has; `task`
+        works on the answer.
+        """
+        if self.request is request:
+            self.work = task
         if self.request is not request or self.peer_ended or self.phase == CLOSED:
             callback()
         else:

@@ -201,6 +201,14 @@ class Config:
     content_min_rate_bytes_per_s: int = _setting(
         240, DEADLINES, Size(0, "B/s"), "slowest average rate of a request's content; 0 takes any"
     )
+    # Off: here it is not the client that is slow. Only the author knows how long is too long, and what is cut
+    # off then is his work. nginx 60 (proxy_read_timeout), Heroku 30; uvicorn, hypercorn, granian none.
+    handler_timeout_s: float = _setting(
+        0.0,
+        DEADLINES,
+        Seconds(zero=True),
+        "for a handler to begin its response; beyond it 504, 0 for no limit",
+    )
     # nginx 75. Longer than the 60 s for which load balancers keep theirs, so the balancer closes first.
     idle_timeout_s: float = _setting(75.0, DEADLINES, Seconds(), "a connection is kept open between requests")
     # nginx 60 (between two writes), cheroot 10.
@@ -323,6 +331,7 @@ class Config:
             self.tls_handshake_timeout_s,
             self.head_timeout_s,
             self.content_timeout_s,
+            self.handler_timeout_s,
             self.idle_timeout_s,
             self.write_timeout_s,
             self.linger_timeout_s,

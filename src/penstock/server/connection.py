@@ -226,6 +226,13 @@ class Connection(Answering):
     def on_deadline(self) -> None:
         """`deadline` has passed."""
         phase, config = self.phase, self.reactor.config
+        if self.deadline > self.reactor.now:  # a thread has let go since
+            return
+        if self.due <= self.reactor.now:
+            self.answer_overdue()
+            return
+        if phase == THREAD and self.body is None:  # about to let go
+            return
         self.deadline = NEVER
         if self.unsent is not None:
             _log.info(
@@ -280,3 +287,5 @@ class Connection(Answering):
         self.on_doomed()
         if self.task is not None and self.endpoint is not None and self.endpoint.cancel_on_disconnect:
             self.task.cancel()
+        elif self.task is not None and self.due < NEVER:  # it goes on, but not without end
+            self.reactor.loop.call_later(self.due - self.reactor.now, self.answer_overdue)

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from penstock.errors import ClientDisconnected, HTTPError
+from penstock.errors import ClientDisconnected
 from penstock.server.transport import NEVER
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class ConnectionBody:
         "_pieces",
         "_received",
         "_served_at",
+        "_wait_began",
         "_wait_started",
         "_waiter",
         "is_started",
@@ -73,6 +74,7 @@ class ConnectionBody:
         self._waiter: asyncio.Future[None] | None = None
         self._received = 0
         self._wait_started = connection.reactor.now
+        self._wait_began = self._wait_started  # the last wait alone; the other stands for all of them
         self._served_at: float | None = self._wait_started  # when the handler was last given something to do
         self.is_started = False
         """The handler has asked for content, so 100 Continue is sent if it was expected."""
@@ -84,10 +86,14 @@ class ConnectionBody:
         """True when the handler is behind: stop reading from the client."""
         return self._held >= self._connection.reactor.config.pipeline_buffer_bytes
 
+    @property
+    def is_waiting(self) -> bool:
+        """True while it is the client's time that passes, and not the handler's."""
+        return self._served_at is None
+
     def feed(self, piece: bytes) -> None:
         """Take a piece; b"" is the end."""
-        if self._served_at is None:
-            self._served_at = self._connection.reactor.now
+        self._end_wait()
         with self._lock:
             if piece:
                 self._pieces.append(piece)
@@ -99,6 +105,7 @@ class ConnectionBody:
 
     def fail(self, fault: Exception) -> None:
         """No more comes; the handler gets `fault` after the pieces that are there."""
+        self._end_wait()
         with self._lock:
             if self._fault is None and not self._is_ended:
                 self._fault = fault
@@ -117,8 +124,15 @@ class ConnectionBody:
     def begin_wait(self) -> None:
         """The handler has used up what came, and waits: from now on it is the client's time that passes."""
         if self._served_at is not None and not (self._held or self._is_ended or self._fault):
-            self._wait_started += self._connection.reactor.now - self._served_at
+            self._wait_began = self._connection.reactor.now
+            self._wait_started += self._wait_began - self._served_at
             self._served_at = None
+
+    def _end_wait(self) -> None:
+        """The handler has something to do again, and is given the time it waited for the client."""
+        if self._served_at is None:
+            self._served_at = self._connection.reactor.now
+            self._connection.due += self._served_at - self._wait_began
 
     def _wake(self) -> None:
         with self._lock:
@@ -178,8 +192,3 @@ class ConnectionBody:
     def read_sync(self) -> bytes:
         """Return all that is left; for handlers in a thread."""
         return b"".join(self)
-
-
-def fault_of(status: int, detail: str) -> HTTPError:
-    """Return what a streaming handler gets for a fault of the wire; unhandled, it becomes the reply."""
-    return HTTPError(status, detail)

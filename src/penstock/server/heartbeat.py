@@ -11,12 +11,11 @@ import asyncio
 import faulthandler
 import logging
 import os
-import sys
 import threading
 import time
-import traceback
 from typing import TYPE_CHECKING
 
+from penstock.observe.stacks import log_with_stack, stack_of_thread
 from penstock.server.transport import IDLE
 
 if TYPE_CHECKING:
@@ -70,19 +69,9 @@ class Heartbeat:
     def _tell(self, age_s: float) -> None:
         request = _find_request(self._reactor)
         what = "no request is under way" if request is None else f"{request}, trace id {request.trace_id}"
-        frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 - documented
-        stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
-        record = _log.makeRecord(
-            _log.name,
-            logging.ERROR,
-            __file__,
-            0,
-            "the loop is stuck for %.1f s, this worker ends: %s",
-            (age_s, what),
-            None,
-            sinfo=f"Stack of the loop (most recent call last):\n{stack}",
-        )
-        _log.handle(record)
+        stack = stack_of_thread(threading.main_thread().ident)
+        message = "the loop is stuck for %.1f s, this worker ends: %s"
+        log_with_stack(_log, stack, "Stack of the loop", message, age_s, what)
 
 
 def _find_request(reactor: Reactor) -> Request | None:

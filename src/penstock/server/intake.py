@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from penstock.errors import RemoteProtocolError
-from penstock.server.content import Collected, ConnectionBody, fault_of
+from penstock.errors import HTTPError, RemoteProtocolError
+from penstock.server.content import Collected, ConnectionBody
 from penstock.server.poller import IN
-from penstock.server.transport import CLOSED, CONTENT, IDLE, NEVER, Transport
+from penstock.server.transport import CLOSED, CONTENT, IDLE, Transport
 from penstock.wire.reader import RequestReader
 from penstock.wire.serialise import CONTINUE
 
@@ -113,7 +113,9 @@ class Intake(Transport):
         """Tell the handler, and take no more of this client's octets."""
         self.closing = True
         self._log_fault(fault)
-        body.fail(fault_of(fault.status, fault.detail))
+        body.fail(HTTPError(fault.status, fault.detail))  # unhandled, it becomes the reply
+        if self.unsent is None:
+            self.deadline = self._next_deadline()
         self.watch(self.mask & ~IN)
 
     def _cut_body(self) -> None:
@@ -141,14 +143,21 @@ class Intake(Transport):
         if not self.peer_ended and not self.is_doomed and (not self.closing or self.reactor.is_draining):
             self.watch(self.mask | IN)
         if self.reader.in_content and self.unsent is None:
-            self.deadline = body.deadline(self.reactor.config)
+            self.deadline = self._next_deadline()
+
+    def _next_deadline(self) -> float:
+        """While a handler is at work: its own, or that of the client it waits for."""
+        body = self.body
+        if body is None or not self.reader.in_content or not body.is_waiting:
+            return self.due
+        return body.deadline(self.reactor.config)
 
     def _read_ahead(self, data: bytes) -> None:
         """Octets while a request is being answered: its content, or requests to come."""
         if self.body is not None and self.reader.in_content:
             self._feed_body(data)
             if self.body is not None and self.unsent is None:
-                self.deadline = self.body.deadline(self.reactor.config) if self.reader.in_content else NEVER
+                self.deadline = self._next_deadline()
         elif not self.closing or self.reactor.is_retiring:  # after the last request nothing counts
             self.reader.hold(data)
             if self.reader.buffered >= self.reactor.config.pipeline_buffer_bytes and self.phase != IDLE:

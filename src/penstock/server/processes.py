@@ -1,7 +1,8 @@
 """The process pool for `run="process"` handlers: started at the first use, replaced when a process dies.
 
 Processes are spawned, not forked: the server has threads and a loop by then. A function and its arguments
-travel by pickle; a function is found again by its module and name.
+travel by pickle; a function is found again by its module and name. A call that is cancelled, as by the
+deadline of its handler, costs its process: what it computes is for nobody.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import Future, ProcessPoolExecutor
     from multiprocessing.process import BaseProcess
 
 _log = logging.getLogger("penstock.server")
@@ -39,31 +40,51 @@ def _end_with_parent() -> None:
 
 
 class ProcessPool:
-    """At most `size` processes that run functions."""
+    """At most `size` processes that run functions, beside those that still finish in a pool left behind."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._executor: ProcessPoolExecutor | None = None
+        self._room = asyncio.Semaphore(size)
+        """A call goes to a process that is free: in the queue of a pool it would fall with the pool."""
+        self._calls: dict[ProcessPoolExecutor, int] = {}
+        """How many somebody waits for, by pool."""
+        self._left: dict[ProcessPoolExecutor, list[BaseProcess]] = {}
+        """Pools left behind, in which somebody's call still runs."""
         self._ended: list[BaseProcess] = []  # of pools that were replaced
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Return `function(*args)` as computed in another process; its exception is raised here.
 
         A process that dies takes the calls under way with it: they raise BrokenProcessPool, later ones get a
-        new pool.
+        new pool. So do they when this is cancelled while the function runs: its process is killed, once no
+        other call runs in the old pool.
         """
         from concurrent.futures.process import BrokenProcessPool
 
-        executor = self._executor or self._start()
-        try:
-            return await asyncio.get_running_loop().run_in_executor(executor, function, *args)
-        except BrokenProcessPool:
-            if self._executor is executor:
-                _log.error(
-                    "a process of the pool died while running %s; the pool is replaced", function.__qualname__
-                )
-                self._end()
-            raise
+        async with self._room:
+            executor = self._executor or self._start()
+            self._calls[executor] += 1
+            call: Future[Any] | None = None
+            try:
+                call = executor.submit(function, *args)
+                return await asyncio.wrap_future(call)
+            except asyncio.CancelledError:
+                if call is not None and not call.cancel() and not call.done():
+                    self._leave(executor, function)
+                raise
+            except BrokenProcessPool:
+                if self._executor is executor:
+                    name = function.__qualname__
+                    _log.error("a process of the pool died while running %s; the pool is replaced", name)
+                    self._executor = None
+                    self._end(executor)
+                raise
+            finally:
+                self._calls[executor] -= 1
+                if not self._calls[executor] and executor is not self._executor:
+                    del self._calls[executor]
+                    self._kill(self._left.pop(executor, []))
 
     def _start(self) -> ProcessPoolExecutor:
         import multiprocessing
@@ -72,23 +93,40 @@ class ProcessPool:
         self._executor = ProcessPoolExecutor(
             self._size, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
         )
+        self._calls[self._executor] = 0
         return self._executor
+
+    def _leave(self, executor: ProcessPoolExecutor, function: Callable[..., Any]) -> None:
+        """Nobody waits any more for a call that runs: have its process killed, and no other call."""
+        if executor is not self._executor:
+            return
+        _log.info("%s was cancelled: its process is ended, the pool replaced", function.__qualname__)
+        self._executor = None
+        self._left[executor] = _processes_of(executor)
+        executor.shutdown(wait=False)
 
     def stop(self) -> None:
         """End the processes now: whoever waited for them is answered or cut off by then."""
         if self._executor is not None:
-            self._end()
-        for process in self._ended:
-            process.kill()
+            executor, self._executor = self._executor, None
+            self._end(executor)
+        for processes in (*self._left.values(), self._ended):
+            for process in processes:
+                process.kill()
 
-    def _end(self) -> None:
-        executor = self._executor
-        assert executor is not None  # noqa: S101 - the callers looked
-        self._executor = None
-        # Killed, not asked: the interpreter does not exit before they do, and one started as the pool broke
-        # is told by nobody. `shutdown` forgets them, so they are looked up before.
-        processes = list((getattr(executor, "_processes", None) or {}).values())
-        self._ended = [process for process in self._ended if process.is_alive()] + processes
+    def _end(self, executor: ProcessPoolExecutor) -> None:
+        processes = _processes_of(executor)
         executor.shutdown(wait=False, cancel_futures=True)
+        self._kill(processes)
+
+    def _kill(self, processes: list[BaseProcess]) -> None:
+        # Killed, not asked: the interpreter does not exit before they do, and one started as the pool broke
+        # is told by nobody.
+        self._ended = [process for process in self._ended if process.is_alive()] + processes
         for process in processes:
             process.kill()
+
+
+def _processes_of(executor: ProcessPoolExecutor) -> list[BaseProcess]:
+    """Return the processes of a pool; before `shutdown`, which forgets them."""
+    return list((getattr(executor, "_processes", None) or {}).values())

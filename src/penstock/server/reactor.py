@@ -72,6 +72,7 @@ class Reactor:
         self.methods = handler.methods
         self.limits = config.limits
         self.idle_timeout_s = config.idle_timeout_s
+        self.handler_timeout_s = config.handler_timeout_s
         self.run = make_runner(loop)
         self.serialiser = Serialiser(config.server_header)
         self.poller = make_poller(loop, self._turn)
@@ -186,6 +187,7 @@ class Reactor:
             except Exception:
                 _log.exception("a bug in the server; the connection is closed")
                 connection.close()
+        self.threads.replace_lost()
         for listener in self._listeners:
             listener.on_room()
 

@@ -23,7 +23,7 @@ from penstock.server.listen import Listener
 from penstock.server.processes import ProcessPool
 from penstock.server.reactor import Reactor
 from penstock.server.systemd import Notifier
-from penstock.server.threads import ThreadPool
+from penstock.server.threads import ThreadPool, too_busy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -101,11 +101,9 @@ class Server:
         """Return `function(*args)`, run in the thread pool in a copy of the caller's context. HTTPError 503
         when its queue is full.
         """
-        from penstock.errors import HTTPError
-
         work, future = _as_job(function, args)
         if not self._threads.submit(work):
-            raise HTTPError(503, "all threads are busy and the queue is full", headers={"Retry-After": "1"})
+            raise too_busy()
         return await future
 
     async def continue_in_thread(self, function: Callable[..., Any], *args: object) -> Any:

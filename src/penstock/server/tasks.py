@@ -155,6 +155,11 @@ class _Carrier(Coroutine[Any, Any, Any]):
         return getattr(self._coroutine, "cr_frame", None)
 
     @property
+    def cr_await(self) -> Any:
+        """Where its stack goes on."""
+        return getattr(self._coroutine, "cr_await", None)
+
+    @property
     def cr_code(self) -> Any:
         return getattr(self._coroutine, "cr_code", _Carrier.send.__code__)
 

@@ -54,6 +54,7 @@ class Transport:
         "closing",
         "corked",
         "deadline",
+        "due",
         "fd",
         "is_doomed",
         "mask",
@@ -80,6 +81,8 @@ class Transport:
         self._corked_bytes = 0
         self.deadline: float = NEVER
         """On the reactor's clock; what passing it means depends on the phase."""
+        self.due: float = NEVER
+        """When the handler under way is to have answered; NEVER where nobody set a limit, or none is."""
         self.closing = False
         """The connection ends after the reply under way."""
         self.peer_ended = False
@@ -173,7 +176,7 @@ class Transport:
             return
         if sent == len(rest):
             self.unsent = None
-            self.deadline = NEVER
+            self.deadline = self.due
             self.watch(self.mask & ~OUT)
             self.on_flushed()
             return
@@ -218,7 +221,7 @@ class Transport:
     def _doom(self) -> None:
         if not self.is_doomed:
             self.is_doomed = self.closing = self.peer_ended = True
-            self.deadline = NEVER
+            self.deadline = self.due
             self.reactor.poller.unregister(self.fd)
             try:
                 self.sock.shutdown(socket.SHUT_RDWR)

@@ -42,6 +42,8 @@ class RouteOptions(TypedDict, total=False):
     """Octets of content accepted, instead of the server's limit."""
     cancel_on_disconnect: bool
     """Cancel an `async def` handler when its client has gone."""
+    timeout_s: float
+    """Until the response begins, or 504, instead of the server's `handler_timeout`; 0 for no limit."""
     tags: Iterable[str]
     summary: str
 
@@ -61,6 +63,7 @@ class Route(NamedTuple):
     cancel_on_disconnect: bool
     tags: tuple[str, ...]
     summary: str | None
+    timeout_s: float | None = None
 
 
 class Placed(NamedTuple):
@@ -239,6 +242,7 @@ def _make_route(
         cancel_on_disconnect=options.get("cancel_on_disconnect", False),
         tags=(tags,) if isinstance(tags, str) else tuple(tags),
         summary=options.get("summary"),
+        timeout_s=options.get("timeout_s"),
     )
 
 
