@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     Head = tuple[bytes, bytes, list[tuple[bytes, bytes]]]  # method, target, fields
     Parse = Callable[[list[memoryview]], Head]  # parses all, returns the last
 
-DISTINCT = 1_536
-"""More than the reader keeps of either, so none is found again."""
+DISTINCT = 30_000
+"""More than the reader remembers having seen, so none is found again."""
 
 
 def parse_penstock(heads: list[memoryview]) -> Head:

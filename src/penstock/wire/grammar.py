@@ -16,6 +16,18 @@ FIELD_VALUE = rb"[\t -~\x80-\xff]*+"
 
 FIELD_LINE = TOKEN + rb":" + FIELD_VALUE + rb"\r\n"
 
+_FRAMING_NAME = rb"(?i:host|connection|content-length|transfer-encoding|expect|upgrade)"
+# Names are told apart by their first letter before the longer look. PERF: 0.1 us a field less.
+_OTHER_NAME = rb"(?:[!#$%&'*+\-.^_`|~0-9ABDFGI-SV-Zabdfgi-sv-z]|(?!" + _FRAMING_NAME + rb":)[CcEeHhTtUu])"
+_OTHER_LINE = _OTHER_NAME + TCHAR + rb"*+:" + FIELD_VALUE + rb"\r\n"
+PLAIN_HOST = rb"Host: [0-9A-Za-z.\-]++(?::[0-5]?[0-9]{1,4})?\r\n"
+"""What most requests begin their fields with."""
+
+PLAIN_LINE = rb"(?:Connection: keep-alive\r\n|" + _OTHER_LINE + rb")"
+"""A field that says nothing about framing: with PLAIN_HOST and no others it makes `wire.framing.PLAIN`. It
+accepts less than there is of such fields, and nothing else.
+"""
+
 # Path and query: printable ASCII, complete percent-encodings, no "#" and no "\" (RFC 3986 §3.3, §3.4). What
 # browsers send raw although RFC 3986 wants it encoded ("|", "^", "[", quotes) is data like any other, no two
 # readers disagree about it.
