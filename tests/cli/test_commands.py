@@ -267,6 +267,8 @@ def other_value(setting):
         "loop": "uvloop",
         "preload": "true",
         "access_log": "false",
+        "log_file": "server.log",
+        "access_log_file": "access.log",
         "log_level": "error",
         "server_header": "penstock",
         "pid_file": "shop.pid",

@@ -757,6 +757,28 @@ def test_access_log_has_a_line_for_each_request(tmp_path, flag, is_logged):
     assert ('"GET / HTTP/1.1" 200' in printed) is is_logged
 
 
+def test_log_file_gets_the_log(tmp_path):
+    with serving(tmp_path, "--log-file", "server.log") as server:
+        server.get("/")
+        printed = stop(server)
+
+    logged = (tmp_path / "server.log").read_text()
+    assert '"GET / HTTP/1.1" 200' in logged
+    assert "penstock.server stopped" in logged
+    assert "stopped" not in printed
+
+
+def test_access_log_file_gets_the_access_log(tmp_path):
+    with serving(tmp_path, "--access-log-file", "access.log") as server:
+        server.get("/")
+        printed = stop(server)
+
+    logged = (tmp_path / "access.log").read_text()
+    assert '"GET / HTTP/1.1" 200' in logged
+    assert "stopped" not in logged
+    assert "penstock.server stopped" in printed
+
+
 @pytest.mark.parametrize(("level", "is_logged"), [("info", True), ("warning", False)])
 def test_log_level_is_the_least_that_is_logged(tmp_path, level, is_logged):
     server = start_silently(tmp_path, "--log-level", level)

@@ -28,6 +28,8 @@ SPECIAL = {
     "loop": ("asyncio", "uvloop", "asyncio"),
     "host": ("127.0.0.2", "127.0.0.3", "localhost"),
     "access_log": ("false", "true", "false"),
+    "log_file": ("one", "two", "three"),
+    "access_log_file": ("one", "two", "three"),
     "log_level": ("debug", "error", "warning"),
     "server_header": ("one", "two", "three"),
     "pid_file": ("one", "two", "three"),

@@ -1,12 +1,13 @@
-"""Log lines on stderr for whoever configured no logging of their own.
+"""Log lines on stderr, or in files, for whoever configured no logging of their own.
 
     2026-01-31T12:00:00.123Z INFO penstock.access 127.0.0.1 "GET / HTTP/1.1" 200 13 0.2ms
 
 One record is one line, whatever a client or an exception put into it: control characters become escapes,
 and the lines of a traceback are indented, so none can pass for a record. A sink that fails or that nobody
 reads (closed stderr, a broken pipe, a full one) costs lines, never the caller. Logging the user configured
-wins: with a handler on the root logger or on "penstock", ours keeps silent.
-Absent on purpose: files, rotation, colours, JSON; the standard library's `logging` is where those are set up.
+wins: with a handler on the root logger or on "penstock", that on stderr keeps silent. A file is asked for, so
+it gets its lines all the same (`log_file`).
+Absent on purpose: colours, JSON; the standard library's `logging` is where those are set up.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from penstock.observe.log_file import LogFiles
+
 ROOT = "penstock"
+ACCESS = "penstock.access"
 
 # C0 without the line feed, which `format` deals with, and the tab; DEL; C1, which some terminals obey;
 # and the separators that split lines elsewhere.
@@ -34,8 +38,8 @@ _SLICE = 4096
 _PATIENCE_MS = 1000
 
 
-def configure(level: str) -> None:
-    """Log "penstock" and everything below it from `level` ("info") upwards to stderr.
+def configure(level: str, files: LogFiles | None = None) -> None:
+    """Log "penstock" and everything below it from `level` ("info") upwards to stderr, or to `files`.
 
     A level already set on the logger "penstock", and handlers on it or on the root logger, are the user's and
     stay in force.
@@ -43,22 +47,26 @@ def configure(level: str) -> None:
     logger = logging.getLogger(ROOT)
     if logger.level == logging.NOTSET:
         logger.setLevel(level.upper())
-    if not _has_other_handlers(logger):
+    if files is not None:
+        files.install()
+    if (files is None or files.log is None) and not _has_other_handlers(logger):
         handler = StderrHandler()
         handler.setFormatter(LineFormatter())
         logger.addHandler(handler)
 
 
 def withdraw() -> None:
-    """Undo `configure`: who comes next has the choice again."""
-    logger = logging.getLogger(ROOT)
-    for handler in [handler for handler in logger.handlers if type(handler) is StderrHandler]:
-        logger.removeHandler(handler)
-        logger.setLevel(logging.NOTSET)
+    """Undo `configure`: who comes next has the choice again. Files stay open."""
+    for name in (ROOT, ACCESS):
+        logger = logging.getLogger(name)
+        for handler in [handler for handler in logger.handlers if isinstance(handler, LineHandler)]:
+            logger.removeHandler(handler)
+            logger.setLevel(logging.NOTSET)
+            logger.propagate = True
 
 
-def find_line_writer(logger: logging.Logger, level: int) -> StderrHandler | None:
-    """The `StderrHandler` that alone would write the records of `logger`; None when others have a say."""
+def find_line_writer(logger: logging.Logger, level: int) -> LineHandler | None:
+    """The `LineHandler` that alone would write the records of `logger`; None when others have a say."""
     if logger.filters:
         return None
     handlers = list(logger.handlers)
@@ -69,7 +77,7 @@ def find_line_writer(logger: logging.Logger, level: int) -> StderrHandler | None
     if len(handlers) != 1:
         return None
     only = handlers[0]
-    if type(only) is not StderrHandler or type(only.formatter) is not LineFormatter:
+    if not isinstance(only, LineHandler) or type(only.formatter) is not LineFormatter:
         return None
     return only if not only.filters and only.level <= level else None
 
@@ -105,7 +113,17 @@ class LineFormatter(logging.Formatter):
         return line + "".join(_CONTINUATION + _indented(text) for text in details)
 
 
-class StderrHandler(logging.Handler):
+class LineHandler(logging.Handler):
+    """A sink that takes whole lines as well as records."""
+
+    def write(self, lines: str) -> None:
+        """Write lines that are formatted already, however long that takes; never raises. For a thread that
+        may wait: it does so without the lock, so that nobody else has to.
+        """
+        raise NotImplementedError
+
+
+class StderrHandler(LineHandler):
     """Writes to whatever `sys.stderr` is at that moment, and never waits for it in the caller's thread.
 
     Silent once the root logger has handlers. Lines that a full pipe does not take are lost, counted, and told
@@ -131,9 +149,6 @@ class StderrHandler(logging.Handler):
             return
 
     def write(self, lines: str) -> None:
-        """Write lines that are formatted already, however long that takes; never raises. For a thread that
-        may wait: it does so without the lock, so that nobody else has to.
-        """
         for part in _slices(lines):
             is_written = False
             while not is_written:
@@ -143,6 +158,14 @@ class StderrHandler(logging.Handler):
                         is_written = _write_now(part)
                 except Exception:  # as above
                     return
+
+
+def tell_on_stderr(level: str, message: str) -> None:
+    """Say what cannot be said in the log; not at all when stderr takes nothing just now."""
+    try:
+        _write_now(f"{render_time(time.time())} {level} {ROOT} {message}\n")
+    except Exception:  # as above
+        return
 
 
 def _slices(text: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.observe.log_file import open_log_files
 from penstock.observe.logs import configure
 from penstock.server.bind import open_all
 from penstock.server.identity import find_identity, load_as_user, set_umask
@@ -25,13 +26,14 @@ def serve_alone(load: Callable[[], Handler], config: Config, *, application_path
     not as that user; ApplicationError: the application cannot start.
     """
     set_umask(config)
-    find_identity(config)
+    identity = find_identity(config)
+    files = open_log_files(config.log_file, config.access_log_file, identity and identity[:2])
     with holding(config.pid_file):
         bound = open_all(config)
         try:
             handler, tls = load_as_user(load, config)
-            configure(config.log_level)
-            return Server(handler, config, application_path, bound=bound, tls=tls).run()
+            configure(config.log_level, files)
+            return Server(handler, config, application_path, bound=bound, tls=tls, log_files=files).run()
         finally:
             for each in bound:
                 each.close()

@@ -252,6 +252,12 @@ class Config:
     )
 
     access_log: bool = _setting(default=True, group=LOG, kind=Switch(), purpose="a log line for each request")
+    log_file: str | None = _setting(
+        None, LOG, Text("FILE", "a path"), "the log goes there, not to stderr; SIGUSR1 reopens it"
+    )
+    access_log_file: str | None = _setting(
+        None, LOG, Text("FILE", "a path"), "the access log goes there; SIGUSR1 reopens it"
+    )
     log_level: str = _setting(
         "info", LOG, Choice("debug", "info", "warning", "error", "critical"), "least severity that is logged"
     )
@@ -299,6 +305,8 @@ class Config:
         if self.tls_client_ca and not self.is_secure:
             raise ConfigError("tls_client_ca: clients show a certificate over TLS only; set tls_cert")
 
+        if self.access_log_file and not self.access_log:
+            raise ConfigError("access_log_file: access_log is off, so nothing would be written to it")
         if self.proxy_protocol and not self.proxy_trust:
             raise ConfigError("proxy_protocol: nobody is trusted to send it; name the proxies in proxy_trust")
 

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ApplicationError, MissingExtra, PenstockError
+from penstock.observe.log_file import NO_FILES
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.draining import Drain
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from penstock.http.request import Request
     from penstock.http.response import Response
     from penstock.observe.access_log import AccessLog
+    from penstock.observe.log_file import LogFiles
     from penstock.server.bind import Bound
     from penstock.server.config import Config
     from penstock.server.tls import Tls
@@ -63,6 +65,7 @@ class Server:
         handles_signals: bool = True,
         seat: Seat | None = None,
         tls: Tls | None = None,
+        log_files: LogFiles = NO_FILES,
     ) -> None:
         self.config = config
         self.started_at = time.time()
@@ -70,6 +73,7 @@ class Server:
         self.urls: list[str] = []
         """Where it is reached, once it listens."""
         self.draining = Drain()
+        self.log_files = log_files
         self._handler = handler
         self._application_path = application_path
         self._bound = bound or ()
@@ -187,6 +191,7 @@ class Server:
         self._forced: asyncio.Future[None] = loop.create_future()
         for number in self._signals:
             loop.add_signal_handler(number, self.stop)
+        self._take_reopen_signal(loop)
         if self._seat is not None:
             self._seat.take(self, loop)
         access_log = self._open_access_log()
@@ -217,6 +222,14 @@ class Server:
                 access_log.stop()
             if self._reactor is not None:  # else it never served
                 self._tell("stopped")
+
+    def _take_reopen_signal(self, loop: asyncio.AbstractEventLoop) -> None:
+        """SIGUSR1 opens log files again. Without any it is the application's, or nothing: never the end."""
+        number = getattr(signal, "SIGUSR1", None)
+        if not self._signals or number is None:
+            return
+        if any(self.log_files) or signal.getsignal(number) == signal.SIG_DFL:
+            loop.add_signal_handler(number, self.log_files.reopen)
 
     def _open_access_log(self) -> AccessLog | None:
         if not self.config.access_log:

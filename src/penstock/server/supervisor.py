@@ -8,6 +8,7 @@ reloads, recycling, TTIN and TTOU only change those numbers.
     SIGTERM, SIGINT   all drain, exit 0; a second one: at once, exit 130
     SIGHUP            a rolling reload: each worker is replaced, the new one ready before the old retires
     SIGTTIN, SIGTTOU  one worker more, one less
+    SIGUSR1           log files are opened again, by their names
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import time
 from typing import TYPE_CHECKING
 
 from penstock.errors import ApplicationError
+from penstock.observe.log_file import NO_FILES, LogFiles, open_log_files
 from penstock.observe.logs import configure
 from penstock.server.backoff import Backoff
 from penstock.server.banner import write_banner
@@ -54,7 +56,7 @@ _KILL_S = 5.0
 _FORCED_KILL_S = 2.0
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
-_HANDLED = (*_STOPPING, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD)
+_HANDLED = (*_STOPPING, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGCHLD)
 
 
 def supervise(load: Callable[[], Handler], config: Config, *, application_path: str = "") -> int:
@@ -62,16 +64,17 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
     in a worker that of the worker. ConfigError: cannot listen; ApplicationError: no worker can start.
     """
     set_umask(config)
-    find_identity(config)
+    identity = find_identity(config)
+    files = open_log_files(config.log_file, config.access_log_file, identity and identity[:2])
     if config.preload:
         handler = load()
         load = lambda: handler  # noqa: E731
-    configure(config.log_level)
+    configure(config.log_level, files)
     if config.preload:
         _warn_of_threads()
     with holding(config.pid_file):
         bound = open_all(config)
-        supervisor = Supervisor(bound, config, application_path)
+        supervisor = Supervisor(bound, config, application_path, files)
         try:
             return supervisor.run()
         except _Forked as forked:
@@ -79,7 +82,7 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
         finally:
             supervisor.leave()
         # A worker from here on, outside of everything the supervisor does on its way out.
-        return run_worker(load, config, seat, application_path)
+        return run_worker(load, config, seat, application_path, files)
 
 
 def _warn_of_threads() -> None:
@@ -117,12 +120,19 @@ class _Worker:
 class Supervisor:
     """The parent of some workers."""
 
-    def __init__(self, bound: Sequence[Bound], config: Config, application_path: str = "") -> None:
+    def __init__(
+        self,
+        bound: Sequence[Bound],
+        config: Config,
+        application_path: str = "",
+        files: LogFiles = NO_FILES,
+    ) -> None:
         self._bound = bound
         self._urls = [each.url() for each in bound]
         self._notifier = Notifier()
         self._config = config
         self._application_path = application_path
+        self._files = files
         self._wanted = config.workers
         self._workers: dict[int, _Worker] = {}
         self._pid = os.getpid()
@@ -179,6 +189,8 @@ class Supervisor:
             number = self._signals.pop(0)
             if number in _STOPPING:
                 self._stop()
+            elif number == signal.SIGUSR1:
+                self._reopen()
             elif self._stops:
                 continue
             elif number == signal.SIGHUP:
@@ -215,6 +227,12 @@ class Supervisor:
         for worker in self._workers.values():
             worker.stale = worker.stale or "reload"
         self._backoff.reset()
+
+    def _reopen(self) -> None:
+        """Ours first: the supervisor may make a file where a worker, no longer root, may not."""
+        self._files.reopen()
+        for worker in self._workers.values():
+            worker.channel.send("reopen")
 
     def _resize(self, wanted: int) -> None:
         self._wanted = wanted

@@ -1,8 +1,9 @@
 """A worker: one `Server` in a process that a supervisor forked, and what the two say to each other.
 
 Each worker has a `Channel` to its supervisor. It says "ready" once it accepts, "stale" with the reason when
-it is to be replaced, "failed" with one line when it cannot start; it hears "retire". The end of the channel
-is the end of the supervisor, however that came, and then the worker drains and ends as well.
+it is to be replaced, "failed" with one line when it cannot start; it hears "retire", and "reopen" of log
+files. The end of the channel is the end of the supervisor, however that came, and then the worker drains and
+ends as well.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from penstock.http.handler import Handler
+    from penstock.observe.log_file import LogFiles
     from penstock.server.bind import Bound
     from penstock.server.config import Config
     from penstock.server.reactor import Reactor
@@ -121,13 +123,17 @@ class Seat:
         for word, _ in self.channel.receive():
             if word == "retire":
                 self._server.leave(to_others=True)
+            elif word == "reopen":
+                self._server.log_files.reopen()
         if not self.channel.is_open:
             loop.remove_reader(self.channel.fileno())
             _log.error("the supervisor is gone: stopping")
             self._server.leave(to_others=False)
 
 
-def run_worker(load: Callable[[], Handler], config: Config, seat: Seat, application_path: str) -> int:
+def run_worker(
+    load: Callable[[], Handler], config: Config, seat: Seat, application_path: str, files: LogFiles
+) -> int:
     """Load the application and serve it; return the exit status of this process."""
     from penstock.observe.logs import configure, withdraw
     from penstock.server.serve import Server
@@ -137,8 +143,10 @@ def run_worker(load: Callable[[], Handler], config: Config, seat: Seat, applicat
             enter_directory(config)  # anew: a link on the way may name the next release by now
         withdraw()  # the application may configure logging, as in a single process
         handler, tls = load_as_user(load, config)
-        configure(config.log_level)
-        return Server(handler, config, application_path, bound=seat.bound, seat=seat, tls=tls).run()
+        configure(config.log_level, files)
+        return Server(
+            handler, config, application_path, bound=seat.bound, seat=seat, tls=tls, log_files=files
+        ).run()
     except PenstockError as error:
         seat.channel.send("failed", "; ".join(filter(None, map(str.strip, str(error).splitlines()))))
         return _FAILED
