@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from penstock.app.application import App
     from penstock.app.routing.router import Router
     from penstock.app.static.files import StaticFiles
-    from penstock.errors import ClientDisconnected, HTTPError
+    from penstock.app.websocket.socket import WebSocket
+    from penstock.errors import ClientDisconnected, HTTPError, WebSocketDisconnect
     from penstock.http.event_stream import EventStream
     from penstock.http.events import Event
     from penstock.http.file_response import FileResponse
@@ -54,6 +55,8 @@ _PLACES = {
     "StaticFiles": "penstock.app.static.files",
     "StreamResponse": "penstock.http.response",
     "TextResponse": "penstock.http.response",
+    "WebSocket": "penstock.app.websocket.socket",
+    "WebSocketDisconnect": "penstock.errors",
 }
 
 __all__ = [
@@ -74,6 +77,8 @@ __all__ = [
     "StaticFiles",
     "StreamResponse",
     "TextResponse",
+    "WebSocket",
+    "WebSocketDisconnect",
     "__version__",
 ]
 

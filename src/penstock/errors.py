@@ -41,6 +41,20 @@ class ConnectionLost(ClientDisconnected, OSError):
     """ClientDisconnected for ASGI and WSGI applications, which know it as an OSError."""
 
 
+class WebSocketDisconnect(ClientDisconnected):
+    """A WebSocket connection is over. `code` and `reason` are the client's (1005: it gave none), those it was
+    closed with from here, or 1006 when it broke.
+    """
+
+    def __init__(self, code: int = 1000, reason: str = "") -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.reason or 'no reason'}"
+
+
 class ProtocolError(PenstockError):
     """A rule of HTTP was broken. `status` is the answer it deserves, `detail` says which rule and where."""
 

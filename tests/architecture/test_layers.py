@@ -18,6 +18,7 @@ RANK = {
     "http": 1,
     "wire": 2,
     "observe": 2,
+    "websocket": 2,
     "app": 3,
     "server": 3,
     "gateway": 3,
@@ -30,6 +31,7 @@ FORBIDDEN = {
     "errors": IO_MODULES | {"time", "os", "logging"},
     "http": IO_MODULES,
     "wire": IO_MODULES | {"time", "os", "logging", "datetime", "email", "http", "urllib"},
+    "websocket": {"select", "selectors", "socket", "socketserver", "ssl", "threading"},
     "app": {"select", "selectors", "socket", "socketserver", "ssl"},
 }
 
@@ -124,6 +126,8 @@ def test_import_time_needs_only_the_standard_library(penstock_modules):
         ("gateway", "app", False),
         ("http", "wire", False),
         ("observe", "wire", False),
+        ("websocket", "wire", False),
+        ("gateway", "websocket", True),
         ("errors", "http", False),
     ],
 )

@@ -32,6 +32,8 @@ PUBLIC = {
     "StaticFiles",
     "StreamResponse",
     "TextResponse",
+    "WebSocket",
+    "WebSocketDisconnect",
     "__version__",
 }
 

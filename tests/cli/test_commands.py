@@ -269,6 +269,7 @@ def other_value(setting):
         "access_log": "false",
         "log_file": "server.log",
         "access_log_file": "access.log",
+        "ws_compression": "false",
         "log_level": "error",
         "server_header": "penstock",
         "pid_file": "shop.pid",

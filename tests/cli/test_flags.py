@@ -26,6 +26,7 @@ from penstock.server.config import SETTINGS
 from tests.cli import unprivileged
 from tests.cli.conftest import find_url, running, start
 from tests.server.certificates import Authority, openssl
+from tests.websocket.frames import PING, TEXT, Peer, frame
 
 WAIT_S = 20.0
 PIECE = 65_536
@@ -33,7 +34,7 @@ PIECES = 512
 
 APPLICATION = f"""
 import asyncio, os, threading, time
-from penstock import App, JSONResponse, Request, StreamResponse
+from penstock import App, JSONResponse, Request, StreamResponse, WebSocket
 
 app = App()
 release = threading.Event()
@@ -111,6 +112,20 @@ async def directory() -> JSONResponse:
 @app.get("/client")
 async def client(request: Request) -> dict:
     return {{"client": request.client, "url": request.url}}
+
+@app.websocket("/echo")
+async def echo(ws: WebSocket) -> None:
+    async for message in ws:
+        await ws.send(message)
+
+@app.websocket("/deaf")
+async def deaf(ws: WebSocket) -> None:
+    await ws.accept()
+    await asyncio.sleep(30)
+
+@app.websocket("/brief")
+async def brief(ws: WebSocket) -> None:
+    await ws.accept()
 
 @app.get("/seen")
 async def show_seen() -> dict:
@@ -876,6 +891,65 @@ def test_chdir_follows_its_link_anew_at_a_reload(tmp_path):
         current.symlink_to("two")
         server.child.send_signal(signal.SIGHUP)
         server.wait_until("/directory", lambda seen: seen == str(tmp_path / "two"))
+
+
+# ----------------------------------------------------------------------------------------------------------- websocket
+
+
+def test_ws_message_limit_closes_beyond_it(tmp_path):
+    with serving(tmp_path) as server, Peer(server.port, "/echo") as peer:
+        peer.send(frame(TEXT, b"12345"))
+        assert peer.take().data == b"12345"
+
+    with serving(tmp_path, "--ws-message-limit", "4") as server, Peer(server.port, "/echo") as peer:
+        peer.send(frame(TEXT, b"1234"))
+        assert peer.take().data == b"1234"
+        peer.send(frame(TEXT, b"12345"))
+        assert peer.take().code == 1009
+
+
+@pytest.mark.parametrize(("words", "waits"), [((), False), (("--ws-queue-limit", "2"), True)])
+def test_ws_queue_limit_lets_the_client_wait(tmp_path, words, waits):
+    """The handler takes none: what does not wait in the queue waits in the kernel, and the ping behind it, too."""
+    with serving(tmp_path, *words) as server, Peer(server.port, "/deaf") as peer:
+        peer.send(frame(TEXT, b"1"), frame(TEXT, b"2"), frame(PING, b"behind"))
+        if waits:
+            peer.socket.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                peer.take()
+        else:
+            assert peer.take().data == b"behind"
+
+
+def test_ws_ping_interval_asks_a_silent_client(tmp_path):
+    with serving(tmp_path, "--ws-ping-interval", "0.1") as server, Peer(server.port, "/echo") as peer:
+        assert peer.take().opcode == PING
+
+
+def test_ws_ping_timeout_cuts_off_a_dead_client(tmp_path):
+    words = ("--ws-ping-interval", "0.1", "--ws-ping-timeout", "0.1")
+
+    with serving(tmp_path, *words) as server, Peer(server.port, "/echo") as peer:
+        assert peer.take().opcode == PING
+        assert peer.ends()
+
+
+def test_ws_close_timeout_cuts_off_who_does_not_close(tmp_path):
+    with serving(tmp_path, "--ws-close-timeout", "0.1") as server, Peer(server.port, "/brief") as peer:
+        assert peer.take().code == 1000
+        assert peer.ends()
+
+
+@pytest.mark.parametrize(
+    ("flag", "is_compressed"), [("--ws-compression", True), ("--no-ws-compression", False)]
+)
+def test_ws_compression_is_agreed_to(tmp_path, flag, is_compressed):
+    offer = "Sec-WebSocket-Extensions: permessage-deflate"
+
+    with serving(tmp_path, flag) as server, Peer(server.port, "/echo", offer) as peer:
+        assert (peer.field("sec-websocket-extensions") is not None) is is_compressed
+        peer.send(frame(TEXT, b"a" * 50))
+        assert (peer.take().rsv == 4) is is_compressed
 
 
 # ----------------------------------------------------------------------------------------------------------- every one

@@ -30,6 +30,7 @@ SPECIAL = {
     "access_log": ("false", "true", "false"),
     "log_file": ("one", "two", "three"),
     "access_log_file": ("one", "two", "three"),
+    "ws_compression": ("false", "true", "false"),
     "log_level": ("debug", "error", "warning"),
     "server_header": ("one", "two", "three"),
     "pid_file": ("one", "two", "three"),

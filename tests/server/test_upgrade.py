@@ -34,7 +34,7 @@ class Echo:
         self.events.append("begin")
         self.link = link
 
-    def receive(self, octets: bytes) -> None:
+    def take(self, octets: bytes) -> None:
         self.octets += octets
         if octets == b"Q":
             self.link.end()
@@ -209,7 +209,7 @@ def test_a_reader_that_never_reads_is_cut_at_the_write_deadline():
 
 def test_what_is_written_last_arrives_before_the_end_that_the_speaker_asks_for():
     class Last(Echo):
-        def receive(self, octets: bytes) -> None:
+        def take(self, octets: bytes) -> None:
             self.link.write(b"z" * 3_000_000)
             self.link.end()
             assert self.link.write(b"dropped") is None or self.link.flushed()

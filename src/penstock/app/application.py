@@ -175,7 +175,7 @@ class App(Router):
 
         return [
             RouteRow(
-                placed.route.methods,
+                placed.route.shown_methods,
                 placed.path,
                 placed.route.name,
                 handler_name(placed.route.handler),

@@ -7,6 +7,8 @@ import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from penstock.http.websocket import WebSocketSettings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterable
     from concurrent.futures import Executor
@@ -52,6 +54,7 @@ class ForeignServer:
 
     def __init__(self) -> None:
         self.draining = ForeignDraining()
+        self.websocket = WebSocketSettings()
         self._threads: Executor | None = None
         self._processes: Executor | None = None
         self._jobs = 0

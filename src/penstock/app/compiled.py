@@ -49,7 +49,8 @@ class Compiled:
         except ApplicationError as error:
             raise ApplicationError(f"{placed.label}: {error}") from None
         failures = _failures(placed.apps)
-        plan = build_plan(placed, template, failures)
+        build = build_plan if placed.route.websocket is None else _websocket_builder()
+        plan = build(placed, template, failures)
         plan.endpoint.call = _with_hooks(plan.call, placed.apps, failures, is_async=plan.is_async)
         self.plans.append((placed, plan))
         self.templates.setdefault(placed.route.name, []).append(template)
@@ -80,6 +81,12 @@ def _with_hooks(call: Call, apps: tuple[App, ...], failures: Failures, *, is_asy
         hooks = Hooks(tuple(app.before_hooks), tuple(app.after_hooks))
         call = hooks.put_round(call, failures, is_async=is_async)
     return call
+
+
+def _websocket_builder() -> Callable[[Placed, Template, Failures], Plan]:
+    from penstock.app.websocket.plan import build_websocket_plan  # here: most applications have none
+
+    return build_websocket_plan
 
 
 def _failures(apps: tuple[App, ...]) -> Failures:

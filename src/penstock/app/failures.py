@@ -66,7 +66,7 @@ class Failures:
         """Return the response to an exception in a coroutine; raises it again when the task is being
         cancelled or closed.
         """
-        if not isinstance(error, Exception) and _must_propagate(error):
+        if not isinstance(error, Exception) and must_propagate(error):
             raise error
         answer = self.answer(request, error)
         return answer if isinstance(answer, Response) else await answer
@@ -80,7 +80,7 @@ class Failures:
         try:
             return to_response(await result, status)
         except BaseException as error:
-            if not isinstance(error, Exception) and _must_propagate(error):
+            if not isinstance(error, Exception) and must_propagate(error):
                 raise
             return crash(request, error)
 
@@ -123,7 +123,7 @@ def _default_answer(request: Request, error: BaseException) -> Response:
         return crash(request, second)
 
 
-def _must_propagate(error: BaseException) -> bool:
+def must_propagate(error: BaseException) -> bool:
     """Tell whether an exception is not the handler's: its task is being cancelled, or its coroutine closed by
     the collector.
     """

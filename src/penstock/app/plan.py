@@ -45,8 +45,9 @@ from penstock.app.binding.faults import binding_error
 from penstock.app.binding.query import first_values
 from penstock.app.binding.signature import REQUIRED, Argument, Signature, read_signature
 from penstock.app.results import to_response
-from penstock.app.routing.router import handler_name
+from penstock.app.routing.router import describe, handler_name
 from penstock.app.runs import RunsAs, check_process, decide_run, run_in_process
+from penstock.errors import ApplicationError
 from penstock.http.event_stream import EventStream
 from penstock.http.events import MEDIA_TYPE as EVENTS
 from penstock.http.events import Event
@@ -88,10 +89,14 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
     route = placed.route
     run = decide_run(route)
     signature = read_signature(route.handler, template)
+    if signature.first("websocket") is not None:
+        raise ApplicationError(
+            f"{describe(route.handler)}: takes a WebSocket; declare it with @app.websocket"
+        )
     if run == "process":
         check_process(route.handler, signature)
     source, scope = plan_source(placed, signature, run, failures)
-    call = _compile(
+    call = compile_plan(
         source, f"<plan {route.methods[0]} {placed.path} -> {handler_name(route.handler)}>", scope
     )
     is_async = run in ("task", "process")
@@ -122,14 +127,14 @@ def plan_source(
     }
     scope |= {"binding_error": binding_error, "first_values": first_values, "to_response": to_response}
     scope |= {"Response": Response, "dumps": dumps, "JSON": JSON, "TEXT": TEXT, "OCTETS": OCTETS}
-    binding = _binding_lines(signature, scope)
+    binding = binding_lines(signature, scope)
     lines = [
         f"{'async ' if is_async else ''}def call(request):",
         f"    # {placed.label}",
         "    try:",
-        *_indented(binding, 2),
-        f"        result = {_call_expression(signature, run, scope)}",
-        *_indented(_known_result_lines(signature.returns, placed.route.status, scope), 2),
+        *indented(binding, 2),
+        f"        result = {call_expression(signature, run, scope)}",
+        *indented(_known_result_lines(signature.returns, placed.route.status, scope), 2),
     ]
     if is_async:
         lines.append("        return to_response(result, status, stream_type)")
@@ -143,7 +148,7 @@ def plan_source(
     return "\n".join(lines) + "\n", scope
 
 
-def _binding_lines(signature: Signature, scope: dict[str, Any]) -> list[str]:
+def binding_lines(signature: Signature, scope: dict[str, Any]) -> list[str]:
     """Assign `arg_<name>` for every argument that is not the request itself."""
     lines = []
     by_source = {
@@ -170,7 +175,7 @@ def _binding_lines(signature: Signature, scope: dict[str, Any]) -> list[str]:
         return lines
     return [
         "try:",
-        *_indented(lines, 1),
+        *indented(lines, 1),
         "except ValueError:",
         "    raise binding_error(arguments, request) from None",
     ]
@@ -200,7 +205,7 @@ def _query_lines(arguments: list[Argument], signature: Signature, scope: dict[st
     if any(argument.default is REQUIRED for argument in arguments):
         return lines
     without = [f"arg_{argument.name} = {_default(argument, scope)}" for argument in arguments]
-    return ["if request.raw_query:", *_indented(lines, 1), "else:", *_indented(without, 1)]
+    return ["if request.raw_query:", *indented(lines, 1), "else:", *indented(without, 1)]
 
 
 def _converted(argument: Argument, text: str, scope: dict[str, Any]) -> str:
@@ -218,7 +223,8 @@ def _default(argument: Argument, scope: dict[str, Any]) -> str:
     return f"default_{argument.name}{copied}"
 
 
-def _call_expression(signature: Signature, run: RunsAs, scope: dict[str, Any]) -> str:
+def call_expression(signature: Signature, run: RunsAs, scope: dict[str, Any]) -> str:
+    """Return the call of the handler with what `binding_lines` assigned."""
     passed = [
         (argument, _VALUES.get(argument.source, f"arg_{argument.name}")) for argument in signature.arguments
     ]
@@ -232,7 +238,7 @@ def _call_expression(signature: Signature, run: RunsAs, scope: dict[str, Any]) -
     return f"await {call}" if run == "task" else call
 
 
-_VALUES = {"request": "request", "stream": "request.stream"}
+_VALUES = {"request": "request", "stream": "request.stream", "websocket": "websocket"}
 
 
 def _known_result_lines(returns: object, status: int | None, scope: dict[str, Any]) -> list[str]:
@@ -291,7 +297,8 @@ def _stream_type(returns: object) -> str:
     return EVENTS if Event in (*yields, *typing.get_args(yields[0])) else OCTETS
 
 
-def _compile(source: str, name: str, scope: dict[str, Any]) -> Call:
+def compile_plan(source: str, name: str, scope: dict[str, Any]) -> Call:
+    """Return the function `call` that a source defines."""
     lines = source.splitlines(keepends=True)
     linecache.cache[name] = (len(source), None, lines, name)  # for tracebacks
     exec(compile(source, name, "exec"), scope)  # noqa: S102 - the names in it are identifiers, the rest is ours
@@ -299,5 +306,6 @@ def _compile(source: str, name: str, scope: dict[str, Any]) -> Call:
     return call
 
 
-def _indented(lines: list[str], levels: int) -> list[str]:
+def indented(lines: list[str], levels: int) -> list[str]:
+    """Return the lines so many levels further in."""
     return ["    " * levels + line for line in lines]

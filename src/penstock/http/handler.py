@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from penstock.http.request import Request
     from penstock.http.response import Response
+    from penstock.http.websocket import WebSocketSettings
 
     Answer = Response | Awaitable[Response]
     Call = Callable[[Request], Answer]
@@ -113,6 +114,11 @@ class ServerView(Protocol):
     @property
     def draining(self) -> Draining:
         """True once the server has begun to stop."""
+        ...
+
+    @property
+    def websocket(self) -> WebSocketSettings:
+        """How WebSocket connections are kept, unless a route says otherwise."""
         ...
 
     def thread_pool(self) -> dict[str, int]:
@@ -239,7 +245,7 @@ class Speaker(Protocol):
         """The 101 is sent."""
         ...
 
-    def receive(self, octets: bytes) -> None:
+    def take(self, octets: bytes) -> None:
         """Octets came. Perhaps once more after `pause`."""
         ...
 

@@ -17,6 +17,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from penstock.errors import ConfigError
+from penstock.http.websocket import WebSocketSettings
 from penstock.server.kinds import (
     Bind,
     Choice,
@@ -44,10 +45,12 @@ WORK = "work"
 WORKERS = "workers"
 DEADLINES = "deadlines"
 LIMITS = "limits"
+WEBSOCKET = "websocket"
 LOG = "log and responses"
 OPERATIONS = "operations"
 
 _WIRE = Limits()
+_WEBSOCKET = WebSocketSettings()
 _UNITS = ("_bytes_per_s", "_bytes", "_s")
 
 
@@ -251,6 +254,38 @@ class Config:
         2**16, LIMITS, Size(), "bytes read ahead while a request is served; beyond it the client waits"
     )
 
+    # The numbers, with their precedents, stand in http/websocket.py.
+    ws_message_limit_bytes: int = _setting(
+        _WEBSOCKET.message_limit_bytes,
+        WEBSOCKET,
+        Size(),
+        "a message, after inflation; beyond it close code 1009",
+    )
+    ws_queue_limit: int = _setting(
+        _WEBSOCKET.queue_limit, WEBSOCKET, Count(), "messages received ahead; beyond it the client waits"
+    )
+    ws_ping_interval_s: float = _setting(
+        _WEBSOCKET.ping_interval_s,
+        WEBSOCKET,
+        Seconds(zero=True),
+        "a silent client is sent a ping; 0 for never",
+    )
+    ws_ping_timeout_s: float = _setting(
+        _WEBSOCKET.ping_timeout_s,
+        WEBSOCKET,
+        Seconds(zero=True),
+        "to answer it before the connection is cut; 0 for any time",
+    )
+    ws_close_timeout_s: float = _setting(
+        _WEBSOCKET.close_timeout_s, WEBSOCKET, Seconds(), "for a client to answer a close"
+    )
+    ws_compression: bool = _setting(
+        default=_WEBSOCKET.compression,
+        group=WEBSOCKET,
+        kind=Switch(),
+        purpose="compress messages for clients that offer it (permessage-deflate)",
+    )
+
     access_log: bool = _setting(default=True, group=LOG, kind=Switch(), purpose="a log line for each request")
     log_file: str | None = _setting(
         None, LOG, Text("FILE", "a path"), "the log goes there, not to stderr; SIGUSR1 reopens it"
@@ -331,6 +366,18 @@ class Config:
             chunk_line_bytes=self.chunk_line_limit_bytes,
             trailer_bytes=self.trailer_limit_bytes,
             trailer_fields=self.trailer_field_limit,
+        )
+
+    @property
+    def websocket(self) -> WebSocketSettings:
+        """How WebSocket connections are kept, as `penstock.websocket` takes it."""
+        return WebSocketSettings(
+            message_limit_bytes=self.ws_message_limit_bytes,
+            queue_limit=self.ws_queue_limit,
+            ping_interval_s=self.ws_ping_interval_s,
+            ping_timeout_s=self.ws_ping_timeout_s,
+            close_timeout_s=self.ws_close_timeout_s,
+            compression=self.ws_compression,
         )
 
     def timeouts(self) -> list[float]:

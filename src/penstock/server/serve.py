@@ -74,6 +74,7 @@ class Server:
         """Where it is reached, once it listens."""
         self.draining = Drain()
         self.log_files = log_files
+        self.websocket = config.websocket
         self._handler = handler
         self._application_path = application_path
         self._bound = bound or ()

@@ -59,7 +59,7 @@ class Upgraded(Transport):
     LINGER, CLOSED.
     """
 
-    __slots__ = ("_receive", "_speaker", "_waiters")
+    __slots__ = ("_speaker", "_take", "_waiters")
 
     request = endpoint = task = stream = body = None
 
@@ -71,7 +71,7 @@ class Upgraded(Transport):
             self.deadline = connection.deadline
         self.phase = BUSY
         self._speaker = speaker
-        self._receive = speaker.receive
+        self._take = speaker.take
         self._waiters: list[asyncio.Future[None]] = []
         """Who waits until everything is sent. One each: to cancel one must not cancel the others."""
 
@@ -82,7 +82,7 @@ class Upgraded(Transport):
         self.watch(self.mask | IN)
         self._speaker.begin(_Link(self))
         if rest and self.phase == BUSY:
-            self._receive(rest)
+            self._take(rest)
         if self.reactor.is_draining and self.phase == BUSY:
             self.drain(float(self.reactor.is_retiring))
 
@@ -102,7 +102,7 @@ class Upgraded(Transport):
             return
         if self.phase == BUSY:
             if data:
-                self._receive(data)
+                self._take(data)
             else:
                 self._on_end_of_input()
         elif not data:

@@ -186,6 +186,8 @@ class Serialiser:
             )
         if names & _FRAMING:
             lines = [(name, value) for name, value in lines if name.lower() not in _FRAMING]
+        if "upgrade" in names:  # RFC 9110 §7.8: a 426 says so for this hop
+            lines = [*lines, ("Connection", "Upgrade")]
         if response.media_type is not None and "content-type" not in names:
             lines = [("Content-Type", response.media_type), *lines]
         fixed = b"" if "date" in names else self._date

@@ -17,6 +17,7 @@ from penstock.app.binding.body import Model
 from penstock.app.binding.conversion import Conversion, Unsupported, name_of, peel
 from penstock.app.binding.notations import TEXT
 from penstock.app.routing.router import describe, inner_function
+from penstock.app.websocket.socket import WebSocket
 from penstock.errors import ApplicationError
 from penstock.http.handler import BodyStream
 from penstock.http.request import Request
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from penstock.app.routing.template import Parameter, Template
 
-Source = Literal["path", "query", "body", "request", "stream"]
+Source = Literal["path", "query", "body", "request", "stream", "websocket"]
 REQUIRED: Final = inspect.Parameter.empty
 """Stands for "no default"."""
 
@@ -103,6 +104,8 @@ def _argument(
         return Argument(name, "request", is_keyword=is_keyword)
     if annotation is BodyStream:
         return Argument(name, "stream", is_keyword=is_keyword)
+    if annotation is WebSocket or (annotation is REQUIRED and name == "websocket" and name not in in_path):
+        return Argument(name, "websocket", is_keyword=is_keyword)
     try:
         if name in in_path:
             conversion = _path_conversion(in_path[name], annotation)
@@ -177,7 +180,8 @@ def _resolved(handler: Callable[..., Any], annotation: object, where: str) -> ob
     holder = SimpleNamespace(__annotations__={"it": annotation})
     # Our own names, often imported under TYPE_CHECKING only, are known all the same; locals win, so they come
     # second.
-    attempts: tuple[dict[str, Any], ...] = ({}, {"Request": Request, "BodyStream": BodyStream})
+    names = {"Request": Request, "BodyStream": BodyStream, "WebSocket": WebSocket}
+    attempts: tuple[dict[str, Any], ...] = ({}, names)
     fault: Exception | None = None
     for attempt in attempts:
         try:

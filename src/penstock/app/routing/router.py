@@ -48,6 +48,31 @@ class RouteOptions(TypedDict, total=False):
     summary: str
 
 
+class WebSocketOptions(TypedDict, total=False):
+    """What `websocket` takes beside the path; what is not given is the server's setting."""
+
+    name: str
+    """For `url_for`; the handler's own name unless given."""
+    origins: Iterable[str]
+    """Origins of pages that may connect, such as "https://example.org"; "*" for any. Unless given, those of
+    the host that is connected to. Clients that send no Origin, and so are no browsers, always may.
+    """
+    subprotocols: Iterable[str]
+    """Spoken by the handler, best first: the first that the client offers is accepted, unless the handler
+    says otherwise.
+    """
+    drain: Literal["close", "finish"]
+    """When the server stops: "close" at once (unless given), or let the handler "finish" by itself, which
+    sees `draining`, until shortly before the drain deadline.
+    """
+    message_limit_bytes: int
+    queue_limit: int
+    ping_interval_s: float
+    ping_timeout_s: float
+    close_timeout_s: float
+    compression: bool
+
+
 class Route(NamedTuple):
     """One declared route: the handler and everything said about it; `path` is without the prefixes of its
     routers.
@@ -64,6 +89,13 @@ class Route(NamedTuple):
     tags: tuple[str, ...]
     summary: str | None
     timeout_s: float | None = None
+    websocket: WebSocketOptions | None = None
+    """Set: the handler converses over a WebSocket."""
+
+    @property
+    def shown_methods(self) -> tuple[str, ...]:
+        """The methods, for people: a WebSocket begins as a GET, and is none."""
+        return self.methods if self.websocket is None else ("WEBSOCKET",)
 
 
 class Placed(NamedTuple):
@@ -76,7 +108,7 @@ class Placed(NamedTuple):
     @property
     def label(self) -> str:
         """For messages: `GET /users -> shop:users (/srv/shop.py:12)`."""
-        return f"{','.join(self.route.methods)} {self.path} -> {describe(self.route.handler)}"
+        return f"{','.join(self.route.shown_methods)} {self.path} -> {describe(self.route.handler)}"
 
 
 class Router:
@@ -139,6 +171,24 @@ class Router:
     def options(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[F], F]:
         """Declare an OPTIONS handler instead of the automatic one."""
         return self.route(path, ("OPTIONS",), **options)
+
+    def websocket(self, path: str, **options: Unpack[WebSocketOptions]) -> Callable[[F], F]:
+        """Declare the decorated `async def` function, which takes a `WebSocket`, for WebSocket connections to
+        a path.
+        """
+        unknown = options.keys() - WebSocketOptions.__annotations__.keys()
+        if unknown:
+            known = ", ".join(WebSocketOptions.__annotations__)
+            raise ApplicationError(f"websocket {path!r}: unknown option {min(unknown)!r}; there are {known}")
+        name: RouteOptions = {"name": options["name"]} if "name" in options else {}
+        declare_route = self.route(path, ("GET",), **name)
+
+        def declare(handler: F) -> F:
+            declare_route(handler)
+            self._routes[-1] = self._routes[-1]._replace(websocket=options)
+            return handler
+
+        return declare
 
     def include(self, router: Router, prefix: str = "") -> None:
         """Add every route of a router, present and to come, under this one's prefix, `prefix` and its own, in

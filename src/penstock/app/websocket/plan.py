@@ -1,0 +1,146 @@
+"""The plan of a WebSocket route: check the handshake, bind the arguments, run the handler beside its session.
+
+What goes wrong before the connection is accepted is answered like any failure of a route: 426, 422, 404, the
+application's exception handlers. After that it is a close code. The handler runs in a Task of its own; the
+request is answered as soon as it accepts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from penstock.app.binding.faults import binding_error
+from penstock.app.binding.query import first_values
+from penstock.app.binding.signature import read_signature
+from penstock.app.failures import log_crash, must_propagate
+from penstock.app.plan import Plan, binding_lines, call_expression, compile_plan, indented
+from penstock.app.routing.router import describe, handler_name
+from penstock.app.runs import decide_run
+from penstock.app.websocket.socket import WebSocket
+from penstock.errors import ApplicationError, WebSocketDisconnect
+from penstock.http.handler import INLINE, Endpoint
+from penstock.http.problem import problem
+from penstock.http.websocket import WebSocketSettings
+from penstock.websocket.handshake import check_handshake, load_protocol
+from penstock.websocket.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from penstock.app.failures import Failures
+    from penstock.app.routing.router import Placed, WebSocketOptions
+    from penstock.app.routing.template import Template
+    from penstock.http.request import Request
+    from penstock.http.response import Response
+
+    Start = Callable[[WebSocket], Coroutine[Any, Any, object]]
+
+
+def build_websocket_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
+    """Compile a route; ApplicationError names what is wrong with its handler or options, MissingExtra what
+    is not installed.
+    """
+    load_protocol()
+    route, where = placed.route, describe(placed.route.handler)
+    if decide_run(route) != "task":
+        raise ApplicationError(f"{where}: the handler of a WebSocket is an async def function")
+    signature = read_signature(route.handler, template)
+    for source in ("body", "stream"):
+        wrong = signature.first(source)
+        if wrong is not None:
+            raise ApplicationError(
+                f"{where}: parameter {wrong.name!r}: a WebSocket has no body; receive messages"
+            )
+    host = _Host(where, route.websocket or {}, failures)
+    scope: dict[str, Any] = {
+        "handler": route.handler,
+        "arguments": signature.arguments,
+        "failed": failures.answer,
+        "check": host.check,
+        "converse": host.converse,
+        "binding_error": binding_error,
+        "first_values": first_values,
+    }
+    lines = [
+        "def call(request):",
+        f"    # {placed.label}",
+        "    try:",
+        "        check(request)",
+        *indented(binding_lines(signature, scope), 2),
+        f"        return converse(request, lambda websocket: {call_expression(signature, 'inline', scope)})",
+        "    except BaseException as error:",
+        "        return failed(request, error)",
+    ]
+    source = "\n".join(lines) + "\n"
+    call = compile_plan(source, f"<plan WEBSOCKET {placed.path} -> {handler_name(route.handler)}>", scope)
+    return Plan(call, source, Endpoint(call, INLINE, route=placed.path), is_async=False)
+
+
+class _Host:
+    """Lets the handler of one route converse."""
+
+    def __init__(self, where: str, options: WebSocketOptions, failures: Failures) -> None:
+        self._failures = failures
+        self._origins = _names(where, "origins", options.get("origins"))
+        self._subprotocols = _names(where, "subprotocols", options.get("subprotocols")) or ()
+        drain = options.get("drain", "close")
+        if drain not in ("close", "finish"):
+            raise ApplicationError(f"{where}: drain={drain!r}; expected 'close' or 'finish'")
+        self._finishes_by_itself = drain == "finish"
+        self._own = {name: value for name, value in options.items() if name in WebSocketSettings._fields}
+        for name, value in self._own.items():
+            _check_option(where, name, value)
+
+    def check(self, request: Request) -> None:
+        """HTTPError for what is no handshake, or none that may be accepted."""
+        check_handshake(request, self._origins)
+
+    def converse(self, request: Request, start: Start) -> Response | asyncio.Future[Response]:
+        """Run the handler; return what answers the request, or what will."""
+        server = request.server
+        if server is None:
+            raise RuntimeError("this request came through no server, and a WebSocket needs its connection")
+        session = Session(request, server.websocket._replace(**self._own))  # type: ignore[arg-type]  # checked at the start
+        session.finishes_by_itself = self._finishes_by_itself
+        task = server.run_eagerly(self._run(session, start))
+        if isinstance(task, asyncio.Future):
+            session.task = task
+        return session.answer()
+
+    async def _run(self, session: Session, start: Start) -> None:
+        try:
+            await start(WebSocket(session, self._subprotocols))
+        except WebSocketDisconnect:  # the handler has nothing to do any more
+            pass
+        except BaseException as error:
+            if session.is_answered:
+                if not isinstance(error, Exception) and must_propagate(error):
+                    raise
+                log_crash(session.request, error)
+                session.close(1011, "internal error")
+                return
+            session.refuse(await self._failures.answer_async(session.request, error))
+        if not session.is_answered:
+            session.refuse(problem(403))
+        session.close()
+
+
+def _names(where: str, option: str, value: object) -> list[str] | None:
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, (list, tuple, set, frozenset)):
+        raise ApplicationError(f"{where}: {option} must be a list such as [{value!r}]")
+    return list(value)
+
+
+def _check_option(where: str, name: str, value: object) -> None:
+    default = WebSocketSettings._field_defaults[name]
+    if isinstance(default, bool):
+        is_right = isinstance(value, bool)
+    else:
+        is_right = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+        if isinstance(default, int) or name == "close_timeout_s":
+            is_right = is_right and value != 0
+    if not is_right:
+        raise ApplicationError(f"{where}: {name}={value!r}; expected something like {default!r}")
