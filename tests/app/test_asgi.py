@@ -183,6 +183,82 @@ def test_root_path_is_not_part_of_the_path(app):
     assert content_of(sent) == b'{"number":3}'
 
 
+def test_root_path_is_part_of_the_url_and_whole_segments(app):
+    assert json.loads(content_of(call(app, path="/api/request", root_path="/api")))["url"] == (
+        "https://test/api/request"
+    )
+    assert call(app, path="/thread/3", root_path="/thr")[0]["status"] == 200
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"raw_path": b"/a b"},
+        {"raw_path": b"/a%2"},
+        {"raw_path": b"thread"},
+        {"query_string": b"a#b"},
+        {"headers": [(b"x", b"a\r\nhost: other")]},
+        {"headers": [(b"x\r\nhost", b"a")]},
+        {"headers": [(b"x y", b"a")]},
+        {"headers": [(b"x: y", b"a")]},
+        {"headers": [(b":path", b"/other")]},
+        {"headers": [(b"x", b"\x00")]},
+        {"headers": [(b"content-length", b"+1")]},
+        {"headers": [(b"content-length", b"1"), (b"content-length", b"2")]},
+    ],
+)
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_what_the_native_server_would_refuse_is_400(app, more, version):
+    sent = call(app, http_version=version, **{"headers": [], **more})
+
+    assert [sent[0]["status"], sent[-1].get("more_body", False)] == [400, False]
+
+
+@pytest.mark.parametrize(("version", "is_held"), [("1.1", False), ("2", True), ("3", True)])
+def test_response_ends_after_the_request_where_it_has_to(app, version, is_held):
+    events = []
+    pieces = [b"x" * 700_000] * 4
+
+    async def main():
+        async def receive():
+            events.append("received")
+            return {"type": "http.request", "body": pieces.pop(), "more_body": bool(pieces)}
+
+        async def send(message):
+            events.append(message.get("status", "more" if message.get("more_body") else "end"))
+
+        scope = {"type": "http", "http_version": version, "method": "POST", "path": "/echo", "headers": []}
+        await app(scope, receive, send)
+
+    asyncio.run(main())
+
+    rest = ["more", "received", "received", "end"] if is_held else ["end"]
+    assert events == ["received", "received", 413, *rest]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_content_can_be_read_while_the_response_is_sent(ends):
+    app = App()
+
+    @app.post("/")
+    async def echo(content: BodyStream) -> StreamResponse:
+        async def make():
+            async for piece in content:
+                await asyncio.sleep(0.001)
+                yield piece
+
+        return StreamResponse(make())
+
+    pieces = [bytes([number]) for number in range(20)]
+    sent = call(app, "POST", pieces=pieces if ends else [*pieces, b""], is_gone=None if ends else at_once)
+
+    assert content_of(sent) == b"".join(pieces)
+
+
+async def at_once():
+    pass
+
+
 def test_raw_path_may_be_absent(app):
     assert call(app, path="/thread/3", raw_path=None)[0]["status"] == 200
 

@@ -20,7 +20,7 @@ def import_package(name):
         verdict(f"the package {name!r} is not installed; this test runs it (the dev extra brings it)")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def need_package():
     return import_package
 

@@ -2,76 +2,104 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
+import json
+import random
 import socket
-import subprocess
-import sys
 import time
+import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.serving import ROOT
+from tests.apps import shop
+from tests.gateway.foreign import COMMANDS, serving
 
-APPLICATION = """
-from penstock import App, Request, StreamResponse
-
-app = App()
-events = []
-app.on_startup(lambda: events.append("up"))
-
-@app.get("/thread")
-def thread() -> list:
-    return events
-
-@app.post("/echo")
-async def echo(request: Request) -> bytes:
-    return request.body
-
-@app.get("/stream")
-async def stream() -> StreamResponse:
-    async def make():
-        yield b"a"
-        yield b"b"
-    return StreamResponse(make())
-"""
-COMMANDS = {
-    "uvicorn": ["uvicorn", "shop:app", "--log-level", "warning", "--port"],
-    "granian": ["granian", "--interface", "asgi", "shop:app", "--log-level", "warning", "--port"],
-}
+BIG = random.Random(1).randbytes(5_000_000)
 
 
-def fetch(url, content=None):
-    with urllib.request.urlopen(url, content, timeout=10) as reply:
-        return reply.read()
+@pytest.fixture(scope="module", params=list(COMMANDS))
+def url(request, need_package, tmp_path_factory):
+    need_package(request.param)
+    big = tmp_path_factory.mktemp("files") / "big.bin"
+    big.write_bytes(BIG)
+    with serving(request.param, "tests.apps.shop:app", SHOP_FILE=str(big)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
-@pytest.mark.parametrize("name", list(COMMANDS))
-def test_app_is_served(name, tmp_path, need_package):
-    need_package(name)
-    (tmp_path / "shop.py").write_text(APPLICATION)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(tmp_path)])}
-    child = subprocess.Popen(
-        [sys.executable, "-m", *COMMANDS[name], str(port)], cwd=tmp_path, env=environment
-    )
+def fetch(url, content=None, **headers):
+    asked = urllib.request.Request(url, content, headers)
     try:
-        end = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert time.monotonic() < end and child.poll() is None, "it does not start"
-                time.sleep(0.05)
+        with urllib.request.urlopen(asked, timeout=20) as reply:
+            return reply.status, reply.headers, reply.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
 
-        replies = [fetch(f"http://127.0.0.1:{port}{path}") for path in ("/thread", "/stream")]
-        echoed = fetch(f"http://127.0.0.1:{port}/echo", b"x" * 300_000)
-    finally:
-        child.terminate()
-        child.wait(20)
 
-    assert replies == [b'["up"]', b"ab"]
-    assert echoed == b"x" * 300_000
+def test_start_up_has_run_and_handlers_answer(url):
+    assert json.loads(fetch(f"{url}/thread")[2])[0] == "up"
+    assert json.loads(fetch(f"{url}/?x")[2])["url"] == f"{url}/?x"
+
+
+def test_streams_are_complete(url):
+    assert fetch(f"{url}/stream")[2] == "".join(f"{number}\n" for number in range(100)).encode()
+    assert fetch(f"{url}/stream-in-thread")[2] == b"0123456789"
+
+
+@pytest.mark.parametrize("path", ["/digest", "/digest-in-thread"])
+def test_large_upload_arrives_whole(url, path):
+    assert json.loads(fetch(url + path, BIG)[2]) == [len(BIG), hashlib.sha256(BIG).hexdigest()]
+
+
+def test_content_comes_back(url):
+    assert fetch(f"{url}/echo", b"x" * 300_000)[2] == b"x" * 300_000
+
+
+def test_file_is_sent_whole_and_in_parts(url):
+    whole = fetch(f"{url}/file")
+    part = fetch(f"{url}/file", Range="bytes=5-9")
+    again = fetch(f"{url}/file", **{"If-None-Match": whole[1]["etag"]})
+
+    assert (whole[0], whole[2] == BIG, whole[1]["content-length"]) == (200, True, str(len(BIG)))
+    assert (part[0], part[2], part[1]["content-range"]) == (206, BIG[5:10], f"bytes 5-9/{len(BIG)}")
+    assert again[0] == 304
+
+
+def test_faults_have_their_status(url):
+    assert [fetch(url + path)[0] for path in ("/none", "/echo", "/fail")] == [404, 405, 500]
+
+
+@pytest.mark.parametrize(("path", "end"), [("/forever", "stream closed"), ("/wait", "wait cancelled")])
+def test_handler_is_told_when_the_client_leaves(url, path, end):
+    def events():
+        return json.loads(fetch(f"{url}/events")[2])
+
+    begun = events().count(end)
+    port = int(url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), 20) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
+        if path == "/forever":
+            assert client.recv(10)
+        else:
+            while events().count("wait begun") == begun:
+                time.sleep(0.02)
+
+    deadline = time.monotonic() + 20
+    while events().count(end) == begun:
+        assert time.monotonic() < deadline, "it was not told"
+        time.sleep(0.02)
+
+
+def test_file_that_changed_place_is_not_sent_by_its_path(tmp_path):
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.write_bytes(b"first")
+    response = shop.FileResponse(path)
+    assert response.file.locate(str(path)) == str(path)
+
+    other.write_bytes(b"second")
+    Path(other).replace(path)
+
+    assert response.file.locate(str(path)) is None
+    assert response.file.locate(str(other)) is None

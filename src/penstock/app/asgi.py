@@ -12,23 +12,21 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.asgi_content import Content
+from penstock.app.asgi_request import make_request, make_stand_in
 from penstock.app.asgi_server import ForeignConnection, ForeignServer
 from penstock.errors import (
     ClientDisconnected,
     HTTPError,
     LocalProtocolError,
     ProtocolError,
-    RemoteProtocolError,
 )
 from penstock.http.file_response import FileResponse
-from penstock.http.framing import Framing
 from penstock.http.handler import THREAD
 from penstock.http.headers import Headers
 from penstock.http.in_threads import InThreads
 from penstock.http.kept_response import KeptResponse
 from penstock.http.partial import narrow
 from penstock.http.problem import problem
-from penstock.http.request import Request
 from penstock.http.response import Response, StreamResponse
 from penstock.http.status import has_content
 from penstock.wire.limits import Limits
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 
     from penstock.app.application import App
     from penstock.http.handler import Endpoint, Pulse
+    from penstock.http.request import Request
 
     Scope = dict[str, Any]
     Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -46,7 +45,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("penstock.app")
 
 # The connection is the server's (RFC 9110 §7.6.1), and HTTP/2 forbids these (RFC 9113 §8.2.2).
-_OF_THE_CONNECTION = frozenset({"connection", "transfer-encoding", "keep-alive"})
+_OF_THE_CONNECTION = frozenset(
+    {"connection", "transfer-encoding", "keep-alive", "proxy-connection", "upgrade"}
+)
 
 
 class ASGIApplication:
@@ -91,33 +92,56 @@ class ASGIApplication:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._app.compile()
+        content = Content(receive)
         try:
-            request = _make_request(scope)
-        except ProtocolError as fault:
-            request = Request("GET", b"/", b"", b"1", Headers(), Framing())
-            await _send_whole(request, problem(fault.status, detail=fault.detail), send)
-            return
-        connection = request.connection = ForeignConnection(scope, self._server)
-        content = Content(receive, request.framing.content_length)
-        try:
-            response = await self._respond(request, content)
+            try:
+                request = make_request(scope)
+            except ProtocolError as fault:
+                request = make_stand_in(scope)
+                response: Response = problem(fault.status, detail=fault.detail)
+            else:
+                request.connection = ForeignConnection(scope, self._server)
+                response = await self._respond(request, content)
+            await self._send_response(scope, request, response, content, send)
         except ClientDisconnected:
             return
+        finally:
+            content.close()
+
+    async def _send_response(
+        self, scope: Scope, request: Request, response: Response, content: Content, send: Send
+    ) -> None:
         if isinstance(response, KeptResponse):
             response = response.original
         elif isinstance(response, FileResponse):
             response = narrow(request, response)
-            response = response.to_stream() if isinstance(response, FileResponse) else response
         try:
+            if isinstance(response, FileResponse):
+                if await self._send_path(scope, request, response, send):
+                    return
+                response = response.to_stream()
             if isinstance(response, StreamResponse):
-                await _Stream(request, response, content, connection, send).run(scope)
+                await _Stream(request, response, content, send).run(scope)
             elif response.is_stream:
                 raise LocalProtocolError(500, f"{type(response).__name__} needs Penstock's own server")
             else:
-                await _send_whole(request, response, send)
+                await _send_whole(request, response, send, content)
         except LocalProtocolError as error:
             _log.error("%s: the response cannot be sent, trace id %s: %s", request, request.trace_id, error)
-            await _send_whole(request, problem(500, trace_id=request.trace_id), send)
+            await _send_whole(request, problem(500, trace_id=request.trace_id), send, content)
+
+    async def _send_path(self, scope: Scope, request: Request, response: FileResponse, send: Send) -> bool:
+        """Have the server send a whole file by its path, when it can; return whether that is done."""
+        is_offered = "http.response.pathsend" in (scope.get("extensions") or {})
+        is_whole = response.status == 200 and request.method != "HEAD" and not response.is_final
+        if not is_offered or not is_whole or response.path is None:
+            return False
+        path = await self._server.run_in_thread(response.file.locate, response.path)
+        if path is None:
+            return False
+        await send(_make_start(response))
+        await send({"type": "http.response.pathsend", "path": path})
+        return True
 
     async def _respond(self, request: Request, content: Content) -> Response:
         if request.method not in self._app.methods:
@@ -125,7 +149,7 @@ class ASGIApplication:
         endpoint = self._app.resolve(request)
         content.limit_bytes = Limits().content_bytes if endpoint.body_limit is None else endpoint.body_limit
         try:
-            content.check_length()
+            content.check_length(request.framing.content_length)
             if endpoint.streams_body:
                 request.stream = content
             else:
@@ -155,18 +179,11 @@ class ASGIApplication:
 class _Stream:
     """Sends a stream, and ends it when the client leaves."""
 
-    def __init__(
-        self,
-        request: Request,
-        response: StreamResponse,
-        content: Content,
-        connection: ForeignConnection,
-        send: Send,
-    ) -> None:
+    def __init__(self, request: Request, response: StreamResponse, content: Content, send: Send) -> None:
         self._request = request
         self._response = response
         self._content = content
-        self._connection = connection
+        self._connection: Any = request.connection
         self._send = send
         self._sending = asyncio.Lock()  # a beat must not come between
         self._sent_at_s = 0.0
@@ -176,7 +193,10 @@ class _Stream:
     async def run(self, scope: Scope) -> None:
         """Return when all is sent, or the client has left; what the content raises is raised."""
         response = self._response
-        takes_trailers = "http.response.trailers" in (scope.get("extensions") or {})
+        # Over HTTP/3 Hypercorn 0.18 offers them, and then fails to end the stream: the client waits for ever.
+        takes_trailers = (
+            "http.response.trailers" in (scope.get("extensions") or {}) and self._request.version != b"3"
+        )
         trailers = response.trailers if takes_trailers else None
         start = _make_start(response)
         if trailers is not None:
@@ -202,6 +222,8 @@ class _Stream:
         except OSError as error:  # how a server says that nobody reads on
             _log.info("%s: the client left during the stream: %r", self._request, error)
             return
+        if _outlives_request(self._request):
+            await self._content.discard()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         if trailers is not None:
             fields = Headers.from_pairs(trailers() if callable(trailers) else trailers).items()
@@ -270,42 +292,6 @@ async def _call_if_there(owner: object, name: str) -> None:
         await method()
 
 
-def _make_request(scope: Scope) -> Request:
-    """The request the native server would have made. RemoteProtocolError 400 for what it would refuse."""
-    raw_path = scope.get("raw_path")
-    if raw_path is None:
-        from urllib.parse import quote
-
-        raw_path = quote(scope["path"]).encode("ascii")
-    raw_path = raw_path.partition(b"?")[0]
-    root = scope.get("root_path", "").encode()
-    if root and raw_path.startswith(root):
-        raw_path = raw_path[len(root) :] or b"/"
-    if not raw_path.isascii():
-        raise RemoteProtocolError(400, "the path is not ASCII")
-    lines = []
-    length = None
-    is_chunked = False
-    for name, value in scope["headers"]:
-        if b"\n" in value or b"\r" in value:
-            raise RemoteProtocolError(400, "a field value has a line end in it")
-        if name == b"content-length":
-            if not value.isdigit():
-                raise RemoteProtocolError(400, "Content-Length is not a number")
-            length = int(value)
-        is_chunked = is_chunked or name == b"transfer-encoding"
-        lines.append(b"%b: %b\r\n" % (name, value))
-    version = b"0" if scope.get("http_version") == "1.0" else b"1"
-    return Request(
-        scope["method"],
-        raw_path,
-        scope.get("query_string", b""),
-        version,
-        Headers(b"".join(lines)),
-        Framing(content_length=length, chunked=is_chunked and length is None),
-    )
-
-
 def _make_start(response: Response) -> dict[str, Any]:
     """The message that starts a response. LocalProtocolError when it could not be sent."""
     status = response.status
@@ -327,11 +313,23 @@ def _make_start(response: Response) -> dict[str, Any]:
     return {"type": "http.response.start", "status": status, "headers": headers}
 
 
-async def _send_whole(request: Request, response: Response, send: Send) -> None:
+def _outlives_request(request: Request) -> bool:
+    """True where a response must not end before the request does: content of a stream that is over is a fault
+    to Hypercorn 0.18, which drops the connection for it, and in HTTP/3 all of them.
+    """
+    return request.version in (b"2", b"3")
+
+
+async def _send_whole(request: Request, response: Response, send: Send, content: Content) -> None:
     start = _make_start(response)
     is_bare = request.method == "HEAD" or not has_content(response.status)
     try:
         await send(start)
-        await send({"type": "http.response.body", "body": b"" if is_bare else response.body})
+        body = b"" if is_bare else response.body
+        if not content.is_ended and _outlives_request(request):
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await content.discard()
+            body = b""
+        await send({"type": "http.response.body", "body": body})
     except OSError as error:
         _log.info("%s: the client left before its reply: %r", request, error)

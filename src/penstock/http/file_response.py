@@ -34,7 +34,7 @@ class FileResponse(Response):
     from a `def` handler. A path with parts that a client chose is for `StaticFiles`.
     """
 
-    __slots__ = ("after", "file", "is_final", "spans")
+    __slots__ = ("after", "file", "is_final", "path", "spans")
 
     is_stream = True
 
@@ -48,10 +48,13 @@ class FileResponse(Response):
         download_as: str | None = None,
         spans: Sequence[bytes | Range] | None = None,
     ) -> None:
+        self.path: str | None = None
+        """Where the file was, if it is known."""
         if isinstance(path, OpenFile):
             file = path
         else:
             file = _open(path)
+            self.path = os.fspath(path)
             media_type = media_type or media_type_of(os.fspath(path))
         super().__init__(b"", status, headers, media_type)
         self.file = file

@@ -60,6 +60,14 @@ class OpenFile:
             at += len(piece)
         return b"".join(pieces)
 
+    def locate(self, path: str) -> str | None:
+        """Return `path`, absolute, when it names this file still, unchanged since opened; may block."""
+        path = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
+        try:
+            return path if identity_of(os.stat(path)) == self.identity else None  # noqa: PTH116
+        except OSError:
+            return None
+
     def __del__(self) -> None:
         os.close(self.fd)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from penstock.http.query import Query
 
 
+_VERSIONS = {b"0": "1.0", b"1": "1.1", b"2": "2", b"3": "3"}
+
 NO_PARAMS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -56,7 +58,7 @@ class Request:
         """The path as it came, still percent-encoded; `*` for asterisk-form."""
         self.raw_query = raw_query
         self.version = version
-        """b"1" for HTTP/1.1, b"0" for HTTP/1.0: the minor version digit."""
+        """b"1" for HTTP/1.1, b"0" for HTTP/1.0; behind another server b"2" and b"3" for HTTP/2 and HTTP/3."""
         self.headers = headers
         self.framing = framing
         self.body = b""
@@ -185,7 +187,8 @@ class Request:
 
     @property
     def http_version(self) -> str:
-        return "1.1" if self.version == b"1" else "1.0"
+        """1.0 or 1.1; 2 or 3 behind a server that speaks them."""
+        return _VERSIONS[self.version]
 
     @property
     def target(self) -> str:

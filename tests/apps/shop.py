@@ -1,0 +1,118 @@
+"""A small App as a foreign server is to serve it: `uvicorn tests.apps.shop:app`, `hypercorn tests.apps.shop:app`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+
+from penstock import App, BodyStream, FileResponse, JSONResponse, Request, Response, StreamResponse
+
+app = App()
+events: list[str] = []
+app.on_startup(lambda: events.append("up"))
+FILE = os.environ.get("SHOP_FILE", __file__)
+
+
+@app.get("/")
+async def home(request: Request) -> dict:
+    return {
+        "version": request.http_version,
+        "host": request.host,
+        "url": request.url,
+        "client": request.client[0] if request.client else None,
+        "fields": request.headers.items(),
+        "cookies": request.cookies,
+    }
+
+
+@app.get("/thread")
+def thread() -> list:
+    return events
+
+
+@app.post("/echo")
+async def echo(request: Request) -> bytes:
+    return request.body
+
+
+@app.post("/digest", body_limit=64_000_000)
+async def digest(content: BodyStream) -> list:
+    return take(hashlib.sha256(), [piece async for piece in content])
+
+
+@app.post("/digest-in-thread", body_limit=64_000_000)
+def digest_in_thread(content: BodyStream) -> list:
+    return take(hashlib.sha256(), content)
+
+
+def take(sum, pieces):
+    length = 0
+    for piece in pieces:
+        sum.update(piece)
+        length += len(piece)
+    return [length, sum.hexdigest()]
+
+
+@app.get("/stream")
+async def stream() -> StreamResponse:
+    total = 0
+
+    async def make():
+        nonlocal total
+        for number in range(100):
+            piece = f"{number}\n"
+            total += len(piece)
+            yield piece
+
+    return StreamResponse(make(), trailers=lambda: [("X-Total", str(total))])
+
+
+@app.get("/stream-in-thread")
+def stream_in_thread() -> StreamResponse:
+    return StreamResponse(str(number).encode() for number in range(10))
+
+
+@app.get("/file")
+def file() -> FileResponse:
+    return FileResponse(FILE)
+
+
+@app.get("/fields")
+async def fields() -> Response:
+    hops = {"Connection": "close, x-hop", "Keep-Alive": "timeout=1", "Upgrade": "h2c"}
+    return Response(b"x", headers={**hops, "X-Own": "ü", "Set-Cookie": "a=1"})
+
+
+@app.get("/forever")
+async def forever(request: Request) -> StreamResponse:
+    async def make():
+        events.append("stream begun")
+        try:
+            while True:
+                yield time.asctime()
+                await asyncio.sleep(0.01)
+        finally:
+            events.append("stream closed")
+
+    return StreamResponse(make())
+
+
+@app.get("/wait", cancel_on_disconnect=True)
+async def wait() -> None:
+    events.append("wait begun")
+    try:
+        await asyncio.sleep(60)
+    finally:
+        events.append("wait cancelled")
+
+
+@app.get("/fail")
+async def fail() -> None:
+    raise ValueError("on purpose")
+
+
+@app.get("/events")
+async def show_events() -> JSONResponse:
+    return JSONResponse(events)
