@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -211,6 +212,21 @@ def test_cache_size(folder):
 def test_cache_file_limit(folder):
     with static(folder, "--check-interval", "60", "--cache-file-limit", "3") as site:
         assert not is_cached(site, folder)
+
+
+def test_open_files(folder):
+    (folder / "large.bin").write_bytes(bytes(300_000))
+    os.utime(folder / "large.bin", (1_700_000_000, 1_700_000_000))
+
+    def stays_open(site):
+        assert site.ask("/large.bin")[0] == site.ask("/large.bin")[0] == 200
+        links = [entry.readlink() for entry in Path(f"/proc/{site.process.pid}/fd").iterdir()]
+        return folder / "large.bin" in links
+
+    with static(folder) as site:
+        assert stays_open(site)
+    with static(folder, "--open-files", "0") as site:
+        assert not stays_open(site)
 
 
 def test_mistakes_are_one_line(folder):

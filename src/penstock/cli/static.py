@@ -10,7 +10,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from penstock.errors import ConfigError
-from penstock.server.kinds import Seconds, Size
+from penstock.server.kinds import Count, Seconds, Size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ _AMOUNTS: dict[str, tuple[str, Kind, str]] = {
     "upload-limit": ("upload_limit_bytes", Size(), "largest upload; beyond it 413 (default 100 MiB)"),
     "cache-size": ("cache_bytes", Size(0), "memory for files kept ready (default 32 MiB)"),
     "cache-file-limit": ("cache_file_bytes", Size(0), "largest file kept ready (default 128 KiB)"),
+    "open-files": ("open_files", Count(0), "larger files kept open (default 256)"),
     "check-interval": (
         "check_interval_s",
         Seconds(zero=True),

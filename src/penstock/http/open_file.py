@@ -52,6 +52,10 @@ class OpenFile:
         except (ValueError, OverflowError):
             return None
 
+    def is_unchanged(self) -> bool:
+        """Say whether the file is what it was at opening: not written to, cut, replaced or removed."""
+        return identity_of(os.fstat(self.fd)) == self.identity
+
     def read(self) -> bytes:
         """Return the whole content as it is now; blocks."""
         pieces, at = [], 0

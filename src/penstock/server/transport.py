@@ -164,25 +164,25 @@ class Transport:
     def flush(self) -> None:
         """The client takes octets again."""
         rest = self.unsent
-        if rest is None:
-            self.watch(self.mask & ~OUT)
-            return
-        try:
-            sent = self._send(rest)
-        except BlockingIOError:
-            return
-        except OSError:
-            self.close()
-            return
-        if sent == len(rest):
+        if rest:
+            try:
+                sent = self._send(rest)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.close()
+                return
+            if sent != len(rest):
+                self.unsent = rest[sent:]
+                latest = self.reactor.now + self.reactor.config.write_timeout_s
+                self.deadline = min(latest, self.deadline + sent / WRITE_RATE_BYTES_PER_S)
+                return
+        if rest is not None:
             self.unsent = None
             self.deadline = self.due
-            self.watch(self.mask & ~OUT)
             self.on_flushed()
-            return
-        self.unsent = rest[sent:]
-        latest = self.reactor.now + self.reactor.config.write_timeout_s
-        self.deadline = min(latest, self.deadline + sent / WRITE_RATE_BYTES_PER_S)
+        if self.unsent is None:  # nothing more has come to wait for the client
+            self.watch(self.mask & ~OUT)
 
     def end(self) -> None:
         """Everything is sent: shut our side, then read until the client has shut its own, so that no reset

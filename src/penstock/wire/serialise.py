@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from penstock.http.headers import MutableHeaders
-    from penstock.http.kept_response import KeptResponse
+    from penstock.http.kept_response import KeptFile, KeptResponse
     from penstock.http.request import Request
     from penstock.http.response import Response
     from penstock.http.upgrade import UpgradeResponse
@@ -95,6 +95,17 @@ class Serialiser:
             octets = self._render_fully(request, response.original, persistent=True)
             response.rendered = (self._date, octets)
         return octets
+
+    def render_kept_head(self, request: Request, response: KeptFile, *, persistent: bool) -> bytes:
+        """Return the head of a file that is kept open; the content follows."""
+        if not persistent or request.version != b"1":
+            return self.render_stream_head(request, response, persistent=persistent)[0]
+        date, head = response.rendered
+        if date is not self._date:
+            date = self._date
+            head = self.render_stream_head(request, response, persistent=True)[0]
+            response.rendered = (date, head)
+        return head
 
     def _keep_head(self, response: Response) -> None:
         if len(self._heads) >= _HEADS:

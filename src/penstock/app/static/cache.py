@@ -1,10 +1,14 @@
-"""Small files, ready to be sent: bounded in count and octets, checked against the file once a second.
+"""Files ready to be sent, small ones in memory and large ones open: bounded in count and octets, checked
+against the file once a second.
 
 An entry belongs to one path as clients write it, and holds a response for each content coding asked for. It
 is valid while what `stat` says of the file, and of its precompressed siblings, is what it was.
 
 A change is seen `check_interval_s` later at most. PERF: a stat for each request takes 1.6 us, as much as all
 else a cached reply takes in Python; one a second takes nothing. 0 asks each time.
+
+What is held open is asked for changes by each request as well, because its content is not kept; what is not
+asked for in ten seconds is closed when something else is: a file that was removed does not fill the disk.
 
 Eviction is CLOCK: the oldest goes, unless it was used since it was last looked at. Entries are changed by
 whichever thread loads; a lock guards the books, and the look-up on the loop needs none.
@@ -14,9 +18,11 @@ from __future__ import annotations
 
 import os
 import threading
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from penstock.http.kept_response import KeptFile
 from penstock.http.negotiation import choose_encoding
 from penstock.http.open_file import identity_of
 
@@ -26,9 +32,12 @@ if TYPE_CHECKING:
     from penstock.http.kept_response import KeptResponse
     from penstock.http.open_file import Identity
 
+    Kept = KeptResponse | KeptFile
+
 _CODINGS = 16  # spellings of Accept-Encoding remembered for a file; browsers send about three
 _ACCEPTED_LENGTH = 128  # browsers send 23 to 31 characters
 _OVERHEAD_BYTES = 2048  # of an entry beside its content: fields, tuples, dicts
+_IDLE_S = 10.0  # Caddy and Apache open a file for each request, nginx keeps it open for 60 s
 
 
 class Entry:
@@ -51,14 +60,14 @@ class Entry:
         self.signature = signature
         self.offered = offered
         """Content codings there are for it, the best first."""
-        self.by_coding: dict[str, KeptResponse] = {}
-        self.by_accepted: dict[str | None, KeptResponse] = {}
+        self.by_coding: dict[str, Kept] = {}
+        self.by_accepted: dict[str | None, Kept] = {}
         """By Accept-Encoding, as it was written; None: without one."""
         self.checked_until = 0.0
         self.is_used = False
         self.size = 0
 
-    def remember(self, accepted: str | None, response: KeptResponse) -> None:
+    def remember(self, accepted: str | None, response: Kept) -> None:
         if accepted is not None and len(accepted) > _ACCEPTED_LENGTH:
             return
         if len(self.by_accepted) >= _CODINGS:
@@ -69,12 +78,17 @@ class Entry:
 class Cache:
     """Entries by raw path."""
 
-    def __init__(self, *, limit_bytes: int, limit_entries: int, check_interval_s: float) -> None:
+    def __init__(
+        self, *, limit_bytes: int, limit_entries: int, check_interval_s: float, idle_s: float = inf
+    ) -> None:
         self.entries: dict[bytes, Entry] = {}
         self.held_bytes = 0
         self._limit_bytes = limit_bytes
         self._limit_entries = limit_entries
         self._interval_s = check_interval_s
+        self._idle_s = idle_s
+        """What nobody asked for so long is forgotten when the cache is used next."""
+        self._idle_look = 0.0
         self._lock = threading.Lock()
 
     def is_valid(self, raw_path: bytes, entry: Entry) -> bool:
@@ -86,7 +100,21 @@ class Cache:
             self.forget(raw_path, entry)
             return False
         entry.checked_until = now + self._interval_s
+        self._forget_idle(now)
         return True
+
+    def _forget_idle(self, now: float) -> None:
+        if now < self._idle_look + self._idle_s:
+            return
+        self._idle_look = now
+        for raw_path, entry in list(self.entries.items()):
+            if entry.checked_until + self._idle_s < now:
+                self.forget(raw_path, entry)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for raw_path, entry in list(self.entries.items()):
+            self.forget(raw_path, entry)
 
     def forget(self, raw_path: bytes, entry: Entry) -> None:
         with self._lock:
@@ -100,7 +128,7 @@ class Cache:
             if path in entry.paths:
                 self.forget(raw_path, entry)
 
-    def find(self, raw_path: bytes, accepted: str | None) -> KeptResponse | None:
+    def find(self, raw_path: bytes, accepted: str | None) -> Kept | None:
         """Return what is kept for this path and Accept-Encoding and still valid."""
         entry = self.entries.get(raw_path)
         if entry is None or not self.is_valid(raw_path, entry):
@@ -112,13 +140,17 @@ class Cache:
             if kept is None:
                 return None
             entry.remember(accepted, kept)
+        if isinstance(kept, KeptFile) and not kept.file.is_unchanged():
+            self.forget(raw_path, entry)
+            return None
         entry.is_used = True
         return kept
 
-    def add(self, raw_path: bytes, entry: Entry, coding: str, response: KeptResponse) -> Entry:
+    def add(self, raw_path: bytes, entry: Entry, coding: str, response: Kept) -> Entry:
         """Keep a response; return the entry that holds it, which may be one there was before."""
         # Content once, and once more in the octets rendered of it.
         size = 2 * len(response.body) + _OVERHEAD_BYTES
+        self._forget_idle(monotonic())
         with self._lock:
             known = self.entries.get(raw_path)
             if known is not None and known.signature == entry.signature:
@@ -148,6 +180,16 @@ class Cache:
                 entries[raw_path] = entry
             else:
                 self.held_bytes -= entry.size
+
+
+def make_open_files(count: int, check_interval_s: float) -> Cache:
+    """Return a cache for large files: nothing is kept of them but the descriptor and the head."""
+    return Cache(
+        limit_bytes=count * _OVERHEAD_BYTES,
+        limit_entries=count,
+        check_interval_s=check_interval_s,
+        idle_s=_IDLE_S,
+    )
 
 
 def sign(paths: Sequence[str]) -> tuple[Identity | None, ...]:

@@ -31,6 +31,7 @@ class StaticSite:
     def __init__(self, files: StaticFiles) -> None:
         self._files = files
         self._entries = files.entries
+        self._open_entries = files.open_entries
         self._ready = Endpoint(self._answer, INLINE)
         self._load = Endpoint(self._answer_from_files, THREAD)
         self._other = Endpoint(self._refuse, INLINE)
@@ -40,14 +41,17 @@ class StaticSite:
         """Return what answers: on the loop what is cached, in a thread the rest."""
         method = request.method
         if method in ("GET", "HEAD"):
-            return self._ready if request.raw_path in self._entries else self._load
+            raw_path = request.raw_path
+            is_ready = raw_path in self._entries or raw_path in self._open_entries
+            return self._ready if is_ready else self._load
         return self._upload if self._files.uploads and method in ("PUT", "POST") else self._other
 
     async def startup(self, server: ServerView) -> None:
         """Nothing to open."""
 
     async def shutdown(self) -> None:
-        """Nothing to close."""
+        """Close what is kept open."""
+        self._files.close()
 
     def _answer(self, request: Request) -> Any:
         response = self._files.ready(request)

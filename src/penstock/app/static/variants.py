@@ -16,9 +16,8 @@ from weakref import WeakValueDictionary
 from penstock.app.static.cache import Entry, sign
 from penstock.app.static.folder import Absent, Folder
 from penstock.errors import ApplicationError, HTTPError, LocalProtocolError
-from penstock.http.file_response import FileResponse
 from penstock.http.headers import render_fields
-from penstock.http.kept_response import KeptResponse
+from penstock.http.kept_response import KeptFile, KeptResponse
 from penstock.http.media_types import is_compressible, media_type_of
 from penstock.http.negotiation import choose_encoding
 from penstock.http.open_file import OpenFile
@@ -69,6 +68,7 @@ class Variants:
         self,
         folder: Folder,
         cache: Cache,
+        open_files: Cache,
         cache_control: CacheControl,
         *,
         precompressed: bool,
@@ -77,6 +77,7 @@ class Variants:
     ) -> None:
         self._folder = folder
         self._cache = cache
+        self._open_files = open_files
         self._cache_control = cache_control
         self._siblings = SIBLINGS if precompressed else {}
         self._compress = compress
@@ -99,8 +100,16 @@ class Variants:
         coding, chosen = self._choose(names, file, accepted, offered, can_code=can_code)
         makes_gzip = coding != "identity" and chosen is file
         fields = self._fields("/".join(names), file, vary=bool(offered))
+        is_settled = signature[0] == file.identity and all(
+            state is None or time() - state[3] / 1e9 > _SETTLED_S for state in signature
+        )
+        entry = Entry(paths, signature, tuple(offered)) if key is not None and is_settled else None
         if chosen.size > self._file_limit:
-            return self._respond_large(chosen, coding, fields, media_type)
+            kept_file = self._respond_large(chosen, coding, fields, media_type)
+            if key is not None and entry is not None:
+                entry = self._open_files.add(key, entry, coding, kept_file)
+                entry.remember(accepted, kept_file)
+            return kept_file
         body = chosen.read()
         asked = coding
         if makes_gzip:
@@ -110,25 +119,20 @@ class Variants:
         if coding != "identity":
             fields.append(("Content-Encoding", coding))
         response = Response(body, 200, fields, media_type)
-        is_settled = (
-            signature[0] == file.identity
-            and (makes_gzip or len(body) == chosen.size)
-            and all(state is None or time() - state[3] / 1e9 > _SETTLED_S for state in signature)
-        )
-        if key is None or not is_settled:
+        if key is None or entry is None or not (makes_gzip or len(body) == chosen.size):
             return response
         kept = KeptResponse(response)
-        entry = self._cache.add(key, Entry(paths, signature, tuple(offered)), asked, kept)
+        entry = self._cache.add(key, entry, asked, kept)
         entry.remember(accepted, kept)
         return kept
 
     def _respond_large(
         self, file: OpenFile, coding: str, fields: list[tuple[str, str]], media_type: str
-    ) -> Response:
+    ) -> KeptFile:
         file = self._open.setdefault(file.identity, file)
         if coding != "identity":
             fields += [("ETag", f'"{file.etag}-{coding}"'), ("Content-Encoding", coding)]
-        return FileResponse(file, 200, fields, media_type)
+        return KeptFile(file, fields, media_type)
 
     def _offered(self, signature: Sequence[Identity | None], *, can_code: bool) -> list[str]:
         """Return the codings there are, the best first, without siblings older than the file."""
