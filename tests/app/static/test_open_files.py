@@ -33,6 +33,10 @@ def open_in(folder):
     return sorted(found)
 
 
+def without_date(reply):
+    return [field for field in reply.fields if field[0] != "date"]
+
+
 @pytest.mark.parametrize("serving", [serving_site, serving_app])
 def test_a_file_that_stays_open_is_answered_as_before(root, serving):
     prefix = "/static" if serving is serving_app else ""
@@ -43,9 +47,9 @@ def test_a_file_that_stays_open_is_answered_as_before(root, serving):
         for _ in range(3):
             reply = client.ask(target)
             assert (reply.status, reply.content) == (200, LARGE)
-            assert [f for f in reply.fields if f[0] != "date"] == [f for f in first.fields if f[0] != "date"]
             head = client.ask(target, "HEAD")
-            assert (head.status, head.fields, head.content) == (200, reply.fields, b"")
+            assert (head.status, head.content) == (200, b"")
+            assert without_date(head) == without_date(reply) == without_date(first)
             assert client.ask(target, "GET", f"If-None-Match: {tag}").status == 304
             assert client.ask(target, "GET", 'If-Match: "x"').status == 412
             assert client.ask(target, "GET", "Range: bytes=5-9").content == LARGE[5:10]
