@@ -84,7 +84,7 @@ def test_help_groups_the_flags(penstock):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "which command? run, routes, static, check; `penstock --help` explains them"),
+        ((), "which command? run, dev, routes, static, check; `penstock --help` explains them"),
         (("rum", "shop:app"), "unknown command 'rum'; did you mean 'run'?"),
         (("zzz",), "unknown command 'zzz'"),
         (("run",), "run what? Name the application: penstock run module:app"),
@@ -277,6 +277,11 @@ def other_value(setting):
         "group": "daemon",
         "umask": "027",
         "chdir": "/",
+        "development": "true",
+        "reload": "true",
+        "reload_dir": "lib",
+        "reload_include": "*.html",
+        "reload_exclude": "*.js",
     }
     return words.get(setting.key, "321")
 

@@ -952,6 +952,68 @@ def test_ws_compression_is_agreed_to(tmp_path, flag, is_compressed):
         assert (peer.take().rsv == 4) is is_compressed
 
 
+# --------------------------------------------------------------------------------------------------------- development
+
+BROKEN = (
+    APPLICATION
+    + """
+@app.get("/broken")
+async def broken() -> str:
+    return str(1 / 0)
+"""
+)
+
+
+def test_development_shows_failures_to_the_client_and_else_nobody_sees_them(tmp_path):
+    replies = []
+    for flag in ("--development", "--no-development"):
+        with running(tmp_path, BROKEN, "--port", "0", flag) as (child, lines):
+            replies.append(Server(child, find_url(lines)).get("/broken"))
+
+    assert [status_of(reply) for reply in replies] == [500, 500]
+    assert b"return str(1 / 0)" in replies[0]
+    assert b"shop.py" not in replies[1]
+    assert b"ZeroDivisionError" not in replies[1]
+
+
+def test_reload_starts_a_saved_application_anew(tmp_path):
+    with serving(tmp_path, "--reload") as server:
+        pid = server.get_json("/pid")
+        (tmp_path / "shop.py").write_text(APPLICATION.replace('return "served"', 'return "served anew"'))
+        wait_for_another(server, pid)
+        reply = server.get("/")
+
+    assert reply.endswith(b"served anew")
+
+
+def test_reload_dir_is_watched_too(tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "shared").mkdir()
+    with serving(tmp_path / "work", "--reload", "--reload-dir", str(tmp_path / "shared")) as server:
+        pid = server.get_json("/pid")
+        (tmp_path / "shared" / "prices.py").write_text("new = True")
+        wait_for_another(server, pid)
+
+
+def test_reload_include_adds_files(tmp_path):
+    with serving(tmp_path, "--reload", "--reload-include", "*.html") as server:
+        pid = server.get_json("/pid")
+        (tmp_path / "page.html").write_text("new")
+        wait_for_another(server, pid)
+
+
+def test_reload_exclude_passes_over_files(tmp_path):
+    with serving(tmp_path, "--reload", "--reload-exclude", "made_*") as server:
+        pid = server.get_json("/pid")
+        (tmp_path / "made_one.py").write_text("new")
+        (tmp_path / "other.py").write_text("new")
+        wait_for_another(server, pid)
+        printed = stop(server)
+
+    assert "other.py: reloading" in printed
+    assert "made_one" not in printed
+
+
 # ----------------------------------------------------------------------------------------------------------- every one
 
 

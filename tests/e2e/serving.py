@@ -37,9 +37,9 @@ def receive(client):
 class Serving:
     """A running server: `url`, `port`, and `log`, what it wrote to stderr so far."""
 
-    def __init__(self, application, *flags, cwd=ROOT, **variables):
+    def __init__(self, application, *flags, cwd=ROOT, command="run", **variables):
         self.process = subprocess.Popen(
-            [sys.executable, "-bb", "-m", "penstock", "run", application, "--port", "0", *flags],
+            [sys.executable, "-bb", "-m", "penstock", command, application, "--port", "0", *flags],
             cwd=cwd,
             env=environment() | {"PYTHONWARNINGS": "error"} | variables,
             stdout=subprocess.PIPE,

@@ -38,6 +38,11 @@ SPECIAL = {
     "group": ("one", "two", "three"),
     "umask": ("027", "077", "007"),
     "chdir": ("one", "two", "three"),
+    "development": ("false", "true", "false"),
+    "reload": ("false", "true", "false"),
+    "reload_dir": ("one", "two", "three"),
+    "reload_include": ("*.one", "*.two", "*.three"),
+    "reload_exclude": ("*.one", "*.two", "*.three"),
 }
 
 

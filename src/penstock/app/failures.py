@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.app.results import to_response
 from penstock.errors import ClientDisconnected, HTTPError
-from penstock.http.problem import problem
+from penstock.http.problem import problem, unexpected
 from penstock.http.response import Response
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ class Failures:
 
 
 def crash(request: Request, error: BaseException) -> Response:
-    """Log an exception nobody handles and return the bare 500 that names its trace id."""
+    """Log an exception nobody handles and return the answer to it."""
     log_crash(request, error)
-    return problem(500, trace_id=request.trace_id)
+    return unexpected(request, error)
 
 
 def log_crash(request: Request, error: BaseException) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstock.errors import ConfigError
+from penstock.errors import ApplicationError, ConfigError
 from penstock.server.config import SETTINGS
 from penstock.server.identity import enter_directory
 from penstock.server.settings import Settings, resolve_settings
@@ -21,12 +21,30 @@ if TYPE_CHECKING:
 
 def run(options: Namespace) -> int:
     """`penstock run`: serve until told to stop."""
+    config = _resolve(options).config
+    return _serve(lambda: _load(options.application, config), config, options.application)
+
+
+def _load(path: str, config: Config) -> Handler:
+    """Load the application. In development its author sees where an import failed; one that is reloaded
+    tells by itself.
+    """
     from penstock.cli.load import load_application
 
-    config = _resolve(options).config
-    return _serve(
-        lambda: load_application(options.application, config.interface), config, options.application
-    )
+    try:
+        return load_application(path, config.interface)
+    except ApplicationError as error:
+        if config.development and not config.reload and error.__cause__ is not None:
+            from penstock.observe.development import show
+
+            show(error.__cause__)
+        raise
+
+
+def dev(options: Namespace) -> int:
+    """`penstock dev`: `run --reload`."""
+    options.reload = True
+    return run(options)
 
 
 def static(options: Namespace) -> int:

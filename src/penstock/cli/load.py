@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from penstock.errors import ApplicationError, ConfigError
 from penstock.gateway.interface import ASGI, AUTO, NATIVE, find_interface
+from penstock.observe.failure import OWN, origin_of
 from penstock.server.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
 
     from penstock.http.handler import Handler
 
-_PACKAGE = str(Path(__file__).parents[1])
 _LIBRARY = str(Path(os.__file__).parent)
 _MACHINERY = ("<frozen importlib", str(Path(_LIBRARY, "importlib")), __file__)
-_INSTALLED = ("/site-packages/", "/dist-packages/")
 
 
 def load_application(path: str, interface: str = AUTO) -> Handler:
@@ -115,16 +114,12 @@ def _describe_raised(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_show(error.filename)}:{error.lineno}: {kind}: {error.msg}"
     frames = list(_walk_files(error.__traceback__))
-    own = [frame for frame in frames if _is_own(frame[0])]
+    own = [frame for frame in frames if origin_of(frame[0]) == OWN]
     text = f"{kind}: {error}" if str(error) else kind
     if not frames:
         return text
     file, line = (own or frames)[-1]
     return f"{_show(file)}:{line}: {text}"
-
-
-def _is_own(file: str) -> bool:
-    return not file.startswith((_PACKAGE, _LIBRARY)) and not any(folder in file for folder in _INSTALLED)
 
 
 def _describe_absent(name: str, error: ModuleNotFoundError) -> str:

@@ -27,6 +27,7 @@ SECONDS take a fraction: 0.5. BYTES take k, M or G, powers of 1024: 64k, 1MiB.
 """
 _COMMANDS = {
     "run": "serve an application",
+    "dev": "the same while you write it: run --reload",
     "routes": "list the routes of an application",
     "static": "serve the files in a directory",
     "check": "show the settings in force and where each comes from; with MODULE:APP, load it too",
@@ -88,6 +89,7 @@ def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: 
     has_settings = name != "routes"
     usage = {
         "run": "MODULE:APP [FLAG ...]",
+        "dev": "MODULE:APP [FLAG ...]",
         "routes": "MODULE:APP",
         "static": "DIR [FLAG ...]",
         "check": "[MODULE:APP] [FLAG ...]",

@@ -39,7 +39,17 @@ _AMOUNTS: dict[str, tuple[str, Kind, str]] = {
 }
 
 # Settings that say nothing where there is no application.
-NO_FLAGS = frozenset({"interface", "processes"})
+NO_FLAGS = frozenset(
+    {
+        "interface",
+        "processes",
+        "development",
+        "reload",
+        "reload_dir",
+        "reload_include",
+        "reload_exclude",
+    }
+)
 
 FLAGS = [
     "--index",

@@ -22,7 +22,7 @@ from penstock.gateway.environ import Input, make_environ
 from penstock.gateway.fields import make_file, make_response, make_stream, sort_lines
 from penstock.gateway.file_wrapper import FileWrapper
 from penstock.http.handler import THREAD, Endpoint
-from penstock.http.problem import problem
+from penstock.http.problem import problem, unexpected
 from penstock.wire.limits import STANDARD_METHODS
 
 if TYPE_CHECKING:
@@ -228,4 +228,4 @@ def _fail(request: Request, error: Exception) -> Response:
         _log.info("%s: the application gave up after the client: %r", request, error)
         return problem(400, detail=str(error))
     _log.error("%s: the application failed, trace id %s", request, request.trace_id, exc_info=error)
-    return problem(500, trace_id=request.trace_id)
+    return unexpected(request, error)

@@ -121,6 +121,11 @@ class ServerView(Protocol):
         """How WebSocket connections are kept, unless a route says otherwise."""
         ...
 
+    @property
+    def explain(self) -> Callable[[Request, BaseException], Response] | None:
+        """In development, what answers a failure with all there is to know of it; else None."""
+        ...
+
     def thread_pool(self) -> dict[str, int]:
         """Return total_workers, active_workers, idle_workers, queue_depth."""
         ...

@@ -15,6 +15,8 @@ from penstock.http.status import reason
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from penstock.http.request import Request
+
 PROBLEM = "application/problem+json"
 
 
@@ -46,6 +48,18 @@ def problem(
     }
     present = {name: value for name, value in members.items() if value is not None}
     return Response(dumps(present), status, headers, PROBLEM)
+
+
+def unexpected(request: Request | None, error: BaseException) -> Response:
+    """Return the answer to a failure nobody handles: a bare 500 that names the trace id, and in development
+    all there is to know.
+    """
+    if request is None:
+        return problem(500)
+    server = request.server
+    if server is not None and server.explain is not None:
+        return server.explain(request, error)
+    return problem(500, trace_id=request.trace_id)
 
 
 def _shown(text: str | None) -> str | None:

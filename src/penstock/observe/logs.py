@@ -7,7 +7,7 @@ and the lines of a traceback are indented, so none can pass for a record. A sink
 reads (closed stderr, a broken pipe, a full one) costs lines, never the caller. Logging the user configured
 wins: with a handler on the root logger or on "penstock", that on stderr keeps silent. A file is asked for, so
 it gets its lines all the same (`log_file`).
-Absent on purpose: colours, JSON; the standard library's `logging` is where those are set up.
+Absent on purpose: JSON; the standard library's `logging` is where that is set up.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
+
+    ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
     from penstock.observe.log_file import LogFiles
 
@@ -38,8 +41,9 @@ _SLICE = 4096
 _PATIENCE_MS = 1000
 
 
-def configure(level: str, files: LogFiles | None = None) -> None:
-    """Log "penstock" and everything below it from `level` ("info") upwards to stderr, or to `files`.
+def configure(level: str, files: LogFiles | None = None, *, development: bool = False) -> None:
+    """Log "penstock" and everything below it from `level` ("info") upwards to `files`, or to stderr, in
+    development for the eye.
 
     A level already set on the logger "penstock", and handlers on it or on the root logger, are the user's and
     stay in force.
@@ -51,8 +55,16 @@ def configure(level: str, files: LogFiles | None = None) -> None:
         files.install()
     if (files is None or files.log is None) and not _has_other_handlers(logger):
         handler = StderrHandler()
-        handler.setFormatter(LineFormatter())
+        handler.setFormatter(_make_formatter(development=development))
         logger.addHandler(handler)
+
+
+def _make_formatter(*, development: bool) -> LineFormatter:
+    if not development:
+        return LineFormatter()
+    from penstock.observe.development import DevelopmentFormatter
+
+    return DevelopmentFormatter()
 
 
 def withdraw() -> None:
@@ -107,10 +119,14 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         message = _CONTROL.sub(_escape, _message_of(record)).replace("\n", "\\n")
         line = f"{render_time(record.created)} {record.levelname} {record.name} {message}"
-        details = [self.formatException(record.exc_info)] if record.exc_info else []
+        details = [self.describe_exception(record.exc_info)] if record.exc_info else []
         if record.stack_info:
-            details.append(self.formatStack(record.stack_info))
-        return line + "".join(_CONTINUATION + _indented(text) for text in details)
+            details.append(_harmless(self.formatStack(record.stack_info)))
+        return line + "".join(_CONTINUATION + text.replace("\n", _CONTINUATION) for text in details)
+
+    def describe_exception(self, exc_info: ExceptionInfo) -> str:
+        """Return what follows the line of an exception, safe to print."""
+        return _harmless(self.formatException(exc_info))
 
 
 class LineHandler(logging.Handler):
@@ -216,8 +232,8 @@ def _message_of(record: logging.LogRecord) -> str:
         return f"{record.msg!r} with {record.args!r}"
 
 
-def _indented(text: str) -> str:
-    return _CONTROL.sub(_escape, text.rstrip()).replace("\n", _CONTINUATION)
+def _harmless(text: str) -> str:
+    return _CONTROL.sub(_escape, text.rstrip())
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -32,7 +32,7 @@ def serve_alone(load: Callable[[], Handler], config: Config, *, application_path
         bound = open_all(config)
         try:
             handler, tls = load_as_user(load, config)
-            configure(config.log_level, files)
+            configure(config.log_level, files, development=config.development)
             return Server(handler, config, application_path, bound=bound, tls=tls, log_files=files).run()
         finally:
             for each in bound:

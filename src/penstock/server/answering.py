@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import ClientDisconnected, HTTPError, LocalProtocolError
 from penstock.http.file_response import FileResponse
 from penstock.http.handler import INLINE, TASK
-from penstock.http.problem import problem
+from penstock.http.problem import problem, unexpected
 from penstock.http.response import Response
 from penstock.http.upgrade import UpgradeResponse
 from penstock.server.intake import Intake
@@ -324,7 +324,7 @@ class Answering(Intake):
                 error,
                 exc_info=not is_known,
             )
-            return self.reactor.serialiser.render(request, problem(500, trace_id=trace_id), persistent)
+            return self.reactor.serialiser.render(request, unexpected(request, error), persistent)
 
     def _finish(self) -> None:
         """The reply to the current request is complete; its octets may still be under way."""
@@ -370,7 +370,7 @@ class Answering(Intake):
         if isinstance(error, ClientDisconnected):
             return problem(400, detail=str(error))  # logged when it happened; nobody may be left to read it
         _log.error("%s: the application failed, trace id %s", request, request.trace_id, exc_info=error)
-        return problem(500, trace_id=request.trace_id)
+        return unexpected(request, error)
 
 
 def _starter(response: Response) -> Callable[[Answering, Request, Any], None]:

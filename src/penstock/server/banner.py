@@ -54,6 +54,7 @@ def render_banner(
         ("process", _describe_process(config)),
         ("deadlines", ", ".join(_list_group(config, DEADLINES))),
         ("limits", ", ".join(_list_group(config, LIMITS))),
+        *([("development", _describe_development(config))] if config.development else []),
         (
             "bounds",
             f"{config.connection_limit} connections, {config.queue_limit} requests waiting for a thread",
@@ -74,6 +75,15 @@ def _describe_process(config: Config) -> str:
         return f"{process}, up to {config.threads} threads"
     workers = "1 worker" if config.workers == 1 else f"{config.workers} workers"
     return f"{process}, {workers} of up to {config.threads} threads"
+
+
+def _describe_development(config: Config) -> str:
+    told = "failures are answered with their traceback"
+    if not config.reload:
+        return told
+    from penstock.server.watcher import describe_method
+
+    return f"{describe_method()}, {told}"
 
 
 def _list_group(config: Config, group: str) -> Iterable[str]:

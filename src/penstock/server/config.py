@@ -48,6 +48,7 @@ LIMITS = "limits"
 WEBSOCKET = "websocket"
 LOG = "log and responses"
 OPERATIONS = "operations"
+DEVELOPMENT = "development"
 
 _WIRE = Limits()
 _WEBSOCKET = WebSocketSettings()
@@ -318,6 +319,32 @@ class Config:
         None, OPERATIONS, Text("DIR", "a path"), "run in this directory, as if started there"
     )
 
+    # Nothing turns these on but their names: no variable, no terminal, no host name is taken for a hint.
+    development: bool = _setting(
+        default=False,
+        group=DEVELOPMENT,
+        kind=Switch(),
+        purpose="failures are answered with their traceback; never where others can connect",
+    )
+    reload: bool = _setting(
+        default=False,
+        group=DEVELOPMENT,
+        kind=Switch(),
+        purpose="a saved file starts the application anew; with all of --development",
+    )
+    reload_dir: tuple[str, ...] = _setting(
+        (),
+        DEVELOPMENT,
+        Several(Text("DIR", "a path")),
+        "watch this too, besides the directory of the application; may be repeated",
+    )
+    reload_include: tuple[str, ...] = _setting(
+        (), DEVELOPMENT, Several(Text("GLOB", "a pattern")), "watch these files too, besides *.py"
+    )
+    reload_exclude: tuple[str, ...] = _setting(
+        (), DEVELOPMENT, Several(Text("GLOB", "a pattern")), "pass over these files and folders"
+    )
+
     def __post_init__(self) -> None:
         """Reads each value by its kind."""
         for setting in SETTINGS:
@@ -345,6 +372,9 @@ class Config:
         if self.proxy_protocol and not self.proxy_trust:
             raise ConfigError("proxy_protocol: nobody is trusted to send it; name the proxies in proxy_trust")
 
+        if self.reload and self.preload:
+            raise ConfigError("preload: what is imported once cannot be reloaded; one of the two")
+
     @property
     def is_secure(self) -> bool:
         """TLS is spoken on every address."""
@@ -353,7 +383,8 @@ class Config:
     @property
     def is_supervised(self) -> bool:
         """True: workers serve, and a supervisor replaces them."""
-        return self.workers > 1 or bool(self.max_requests or self.max_lifetime_s or self.max_rss_bytes)
+        is_recycling = bool(self.max_requests or self.max_lifetime_s or self.max_rss_bytes)
+        return self.workers > 1 or is_recycling or self.reload
 
     @property
     def limits(self) -> Limits:

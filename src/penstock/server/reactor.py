@@ -191,17 +191,19 @@ class Reactor:
         for listener in self._listeners:
             listener.on_room()
 
-    def drain(self, on_empty: Callable[[], None], *, patience_s: float = 0.0) -> None:
+    def drain(
+        self, on_empty: Callable[[], None], *, patience_s: float = 0.0, takes_rest: bool = True
+    ) -> None:
         """Stop accepting, finish what is in flight, close the rest; call `on_empty` once no connection is
-        left. With `patience_s` other processes share the listening sockets and take what is in the kernel's
-        queue; an idle connection is kept that long for one more request, whose reply says close: a request
-        that is on its way while an idle connection closes would be lost.
+        left. Unless this process `takes_rest`, others share the listening sockets and take what is in the
+        kernel's queue. With `patience_s` an idle connection is kept that long for one more request, whose
+        reply says close: a request that is on its way while an idle connection closes would be lost.
         """
         self.is_draining = True
         self.is_retiring = bool(patience_s)
         self.now = time.monotonic()
         for listener in self._listeners:
-            listener.stop(takes_rest=not patience_s)
+            listener.stop(takes_rest=takes_rest)
         self._listeners.clear()
         if patience_s:
             self.idle_timeout_s = patience_s

@@ -75,6 +75,8 @@ class Server:
         self.draining = Drain()
         self.log_files = log_files
         self.websocket = config.websocket
+        self.explain = _make_explain(config)
+        """Answers a failure in development; None: nobody may see it."""
         self._handler = handler
         self._application_path = application_path
         self._bound = bound or ()
@@ -218,7 +220,7 @@ class Server:
             if self._seat is not None:
                 self._seat.leave(loop)
             self._processes.stop()
-            self._threads.stop(0.0 if self._is_forced else _THREADS_STOP_S)
+            self._threads.stop(0.0 if self._is_forced or self.config.reload else _THREADS_STOP_S)
             if access_log is not None:
                 access_log.stop()
             if self._reactor is not None:  # else it never served
@@ -276,10 +278,16 @@ class Server:
         await self._stop.wait()
         if self._notifier is not None:
             self._notifier.stopping()
-        patience_s = min(_PATIENCE_S, self.config.drain_timeout_s) if self._is_retiring else 0.0
+        # In development the next code is waited for, and a browser asks again.
+        is_patient = self._is_retiring and not self.config.reload
+        patience_s = min(_PATIENCE_S, self.config.drain_timeout_s) if is_patient else 0.0
         self._tell("stopping: finishing what is in flight, %g s at most", self.config.drain_timeout_s)
         empty = asyncio.get_running_loop().create_future()
-        self._reactor.drain(lambda: None if empty.done() else empty.set_result(None), patience_s=patience_s)
+        self._reactor.drain(
+            lambda: None if empty.done() else empty.set_result(None),
+            patience_s=patience_s,
+            takes_rest=not self._is_retiring,
+        )
         self.draining.begin()  # by now every connection knows: a reply to this carries Connection: close
         await asyncio.wait(
             [empty, self._forced], timeout=self.config.drain_timeout_s, return_when=asyncio.FIRST_COMPLETED
@@ -381,6 +389,14 @@ def _make_loop(name: str) -> asyncio.AbstractEventLoop:
         raise MissingExtra("loop = uvloop needs an extra: pip install 'penstock[uvloop]'") from None
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
+
+
+def _make_explain(config: Config) -> Callable[[Request, BaseException], Response] | None:
+    if not config.development:
+        return None
+    from penstock.observe.development import explain
+
+    return explain
 
 
 def _access_logger(log: AccessLog) -> Callable[[Transport, Request, Response, int, float], None]:

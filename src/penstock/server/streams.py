@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from penstock.errors import ClientDisconnected, LocalProtocolError
 from penstock.http.file_response import FileResponse
 from penstock.http.in_threads import InThreads
-from penstock.http.problem import problem
+from penstock.http.problem import unexpected
 from penstock.http.response import PushResponse, StreamResponse
 from penstock.http.status import has_content
 from penstock.http.upgrade import UpgradeResponse
@@ -70,7 +70,7 @@ def start_stream(connection: Answering, request: Request, response: Response) ->
             exc_info=not is_known,
         )
         abandon(connection, response)
-        connection.reply(request, problem(500, trace_id=trace_id))
+        connection.reply(request, unexpected(request, error))
         return
     if connection.body is not None:
         connection.body.is_started = True  # with the final head under way, 100 Continue comes too late

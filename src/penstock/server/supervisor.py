@@ -7,6 +7,7 @@ reloads, recycling, TTIN and TTOU only change those numbers.
 
     SIGTERM, SIGINT   all drain, exit 0; a second one: at once, exit 130
     SIGHUP            a rolling reload: each worker is replaced, the new one ready before the old retires
+    a saved file      with `--reload`: all go, then the next generation comes, at first one to see if it can
     SIGTTIN, SIGTTOU  one worker more, one less
     SIGUSR1           log files are opened again, by their names
 """
@@ -28,10 +29,12 @@ from penstock.observe.logs import configure
 from penstock.server.backoff import Backoff
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
+from penstock.server.child import Child, describe_end
 from penstock.server.identity import find_identity, set_umask
 from penstock.server.pid_file import holding
 from penstock.server.scoreboard import Scoreboard
 from penstock.server.systemd import Notifier
+from penstock.server.watcher import Watcher, hurried, make_tree
 from penstock.server.worker import Channel, Seat, run_worker
 
 if TYPE_CHECKING:
@@ -40,7 +43,6 @@ if TYPE_CHECKING:
     from penstock.http.handler import Handler
     from penstock.server.bind import Bound
     from penstock.server.config import Config
-    from penstock.server.scoreboard import Entry
 
 _log = logging.getLogger("penstock.server")
 
@@ -54,6 +56,8 @@ _TICK_S = 0.5
 # the second number.
 _KILL_S = 5.0
 _FORCED_KILL_S = 2.0
+# In development a stuck handler must not keep the next code waiting.
+_RENEW_KILL_S = 1.5
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _HANDLED = (*_STOPPING, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGCHLD)
@@ -63,18 +67,26 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
     """Serve what `load()` returns with `config.workers` processes until told to stop; return the exit status,
     in a worker that of the worker. ConfigError: cannot listen; ApplicationError: no worker can start.
     """
+    if config.reload:
+        config = hurried(config)
+    config.check_together()
     set_umask(config)
     identity = find_identity(config)
     files = open_log_files(config.log_file, config.access_log_file, identity and identity[:2])
     if config.preload:
         handler = load()
         load = lambda: handler  # noqa: E731
-    configure(config.log_level, files)
+    configure(config.log_level, files, development=config.development)
     if config.preload:
         _warn_of_threads()
+    watcher = None
+    if config.reload:
+        import penstock.server.serve  # noqa: F401 - once, and not for each generation anew: 0.1 s
+
+        watcher = Watcher(make_tree(config, application_path))  # before there is a socket to inherit
     with holding(config.pid_file):
         bound = open_all(config)
-        supervisor = Supervisor(bound, config, application_path, files)
+        supervisor = Supervisor(bound, config, application_path, files, watcher)
         try:
             return supervisor.run()
         except _Forked as forked:
@@ -99,24 +111,6 @@ class _Forked(BaseException):
         self.seat = seat
 
 
-class _Worker:
-    """A worker as the supervisor sees it."""
-
-    def __init__(self, pid: int, channel: Channel, entry: Entry, now: float) -> None:
-        self.pid = pid
-        self.channel = channel
-        self.entry = entry
-        self.started = now
-        self.is_ready = False
-        self.stale = ""
-        """Why it is to be replaced; "" when it is not."""
-        self.is_retiring = False
-        self.failure = ""
-        """What it said before it gave up."""
-        self.kill_at = 0.0
-        """On the monotonic clock; 0.0: it may live."""
-
-
 class Supervisor:
     """The parent of some workers."""
 
@@ -126,15 +120,19 @@ class Supervisor:
         config: Config,
         application_path: str = "",
         files: LogFiles = NO_FILES,
+        watcher: Watcher | None = None,
     ) -> None:
         self._bound = bound
+        self._watcher = watcher
+        self._renewed = 0.0
+        """When the files changed; 0.0 once the application is there again."""
         self._urls = [each.url() for each in bound]
         self._notifier = Notifier()
         self._config = config
         self._application_path = application_path
         self._files = files
         self._wanted = config.workers
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Child] = {}
         self._pid = os.getpid()
         self._signals: list[int] = []
         self._stops = 0  # signals to stop so far
@@ -171,6 +169,8 @@ class Supervisor:
     def leave(self) -> None:
         """Let go of everything a worker does not share; in the supervisor, of the listening sockets too."""
         signal.set_wakeup_fd(-1)
+        if self._watcher is not None:
+            self._watcher.channel.close()
         self._wake_in.close()
         self._wake_out.close()
         for worker in self._workers.values():
@@ -178,6 +178,8 @@ class Supervisor:
         if os.getpid() == self._pid:
             for bound in self._bound:
                 bound.close()
+            if self._watcher is not None:
+                self._watcher.stop()
 
     # Signals.
 
@@ -216,7 +218,7 @@ class Supervisor:
         for worker in self._workers.values():
             worker.is_retiring = True
             worker.kill_at = now + patience_s
-            _signal(worker, signal.SIGTERM)
+            worker.signal(signal.SIGTERM)
 
     def _drain_patience_s(self) -> float:
         return self._config.drain_timeout_s + self._config.lifespan_timeout_s + _KILL_S
@@ -234,6 +236,26 @@ class Supervisor:
         for worker in self._workers.values():
             worker.channel.send("reopen")
 
+    def _renew(self, what: str) -> None:
+        """The code has changed: every worker goes, and when all are gone the next ones come. What the one
+        holds, a file or a port, the other can have then; meanwhile the kernel keeps connections.
+        """
+        if self._stops:
+            return
+        now = time.monotonic()
+        _log.info("%s: reloading", what)
+        self._renewed = now
+        self._backoff.reset()
+        for worker in self._workers.values():
+            end = now + self._config.drain_timeout_s + _RENEW_KILL_S
+            worker.kill_at = min(worker.kill_at or end, end)
+            if not worker.is_retiring:
+                worker.is_retiring = True
+                if worker.is_ready:
+                    worker.channel.send("retire")
+                else:
+                    worker.signal(signal.SIGTERM)
+
     def _resize(self, wanted: int) -> None:
         self._wanted = wanted
         _log.info("%d workers wanted", wanted)
@@ -248,7 +270,7 @@ class Supervisor:
         for worker in ready[: max(0, len(ready) - self._wanted)]:
             self._retire(worker, now)
             serving.remove(worker)
-        wanted = self._wanted + any(worker.stale for worker in serving)
+        wanted = self._count_wanted(serving)
         if now >= self._backoff.until:
             try:
                 for _ in range(wanted - len(serving)):
@@ -257,7 +279,16 @@ class Supervisor:
                 delay_s = self._backoff.fail(now, lived_s=0.0)
                 _log.error("cannot fork a worker, next try in %g s: %s", delay_s, error.strerror)
 
-    def _retire(self, worker: _Worker, now: float) -> None:
+    def _count_wanted(self, serving: Sequence[Child]) -> int:
+        wanted = self._wanted + any(worker.stale for worker in serving)
+        if not self._config.reload:
+            return wanted
+        if any(worker.is_retiring for worker in self._workers.values()):
+            return 0
+        is_whole = any(worker.is_ready and not worker.is_broken for worker in serving)
+        return wanted if is_whole else 1
+
+    def _retire(self, worker: Child, now: float) -> None:
         worker.is_retiring = True
         worker.kill_at = now + self._drain_patience_s()
         worker.channel.send("retire")
@@ -289,7 +320,7 @@ class Supervisor:
         if pid:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
-            worker = self._workers[pid] = _Worker(pid, ours, entry, now)
+            worker = self._workers[pid] = Child(pid, ours, entry, now)
             worker.kill_at = now + 2 * self._config.lifespan_timeout_s  # to import it, and to start it
             _log.debug("worker %d is started", pid)
             return
@@ -300,9 +331,9 @@ class Supervisor:
             signal.signal(number, signal.SIG_DFL if is_default else _ignore)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         ours.close()
-        raise _Forked(Seat(theirs, entry, self._bound))
+        raise _Forked(Seat(theirs, entry, self._bound, is_first=not self._is_booted))
 
-    def _listen_to(self, worker: _Worker) -> None:
+    def _listen_to(self, worker: Child) -> None:
         """Take what a worker has to say."""
         for word, text in worker.channel.receive():
             if word == "ready":
@@ -314,10 +345,17 @@ class Supervisor:
                 worker.stale = worker.stale or text
             elif word == "failed":
                 worker.failure = text
+            elif word == "broken":
+                worker.is_broken = True
 
-    def _on_ready(self, worker: _Worker, interface: str) -> None:
+    def _on_ready(self, worker: Child, interface: str) -> None:
         _log.debug("worker %d is ready", worker.pid)
-        if self._is_booted or sum(each.is_ready for each in self._workers.values()) < self._wanted:
+        if self._renewed and not worker.is_retiring:
+            if not worker.is_broken:
+                _log.info("reloaded in %.2f s", time.monotonic() - self._renewed)
+            self._renewed = 0.0
+        ready = sum(each.is_ready for each in self._workers.values())
+        if self._is_booted or (ready < self._wanted and not worker.is_broken):
             return
         self._is_booted = True
         write_banner(
@@ -342,17 +380,17 @@ class Supervisor:
                 self._scoreboard.take_back(worker.entry)
                 self._on_end(worker, os.waitstatus_to_exitcode(status))
 
-    def _on_end(self, worker: _Worker, code: int) -> None:
+    def _on_end(self, worker: Child, code: int) -> None:
         if worker.is_retiring:
-            _log.debug("worker %d has ended, %s", worker.pid, _describe(code))
+            _log.debug("worker %d has ended, %s", worker.pid, describe_end(code))
             return
         now = time.monotonic()
         delay_s = self._backoff.fail(now, lived_s=now - worker.started if worker.is_ready else 0.0)
         if worker.is_ready:
             after = f" in {delay_s:g} s" if delay_s else ""
-            _log.error("worker %d has ended, %s; it is replaced%s", worker.pid, _describe(code), after)
+            _log.error("worker %d has ended, %s; it is replaced%s", worker.pid, describe_end(code), after)
             return
-        reason = worker.failure or f"a worker ended before it was ready, {_describe(code)}"
+        reason = worker.failure or f"a worker ended before it was ready, {describe_end(code)}"
         if not self._is_booted:
             self._boot_failures += 1
             if worker.failure or self._boot_failures >= _BOOT_TRIES:
@@ -372,9 +410,9 @@ class Supervisor:
             for worker in self._workers.values():
                 worker.is_retiring = True
                 worker.kill_at = time.monotonic() + self._drain_patience_s()
-                _signal(worker, signal.SIGTERM)
+                worker.signal(signal.SIGTERM)
 
-    def _list_stale(self, reason: str) -> list[_Worker]:
+    def _list_stale(self, reason: str) -> list[Child]:
         workers = self._workers.values()
         return [worker for worker in workers if worker.stale == reason and not worker.is_retiring]
 
@@ -392,12 +430,15 @@ class Supervisor:
                 _log.error("worker %d does not %s in time; it is killed", worker.pid, what)
                 worker.failure = worker.failure or "the application is not ready in time (--lifespan-timeout)"
                 worker.kill_at = now + _FORCED_KILL_S
-                _signal(worker, signal.SIGKILL)
+                worker.signal(signal.SIGKILL)
 
     def _wait(self, now: float) -> None:
         """Sleep until a signal or a worker's word, or until a deadline may have passed."""
         poller = select.poll()
         poller.register(self._wake_out, select.POLLIN)
+        watcher = self._watcher if self._watcher is not None and self._watcher.channel.is_open else None
+        if watcher is not None:
+            poller.register(watcher.channel.fileno(), select.POLLIN)
         listened = {}
         for worker in self._workers.values():
             if worker.channel.is_open:
@@ -407,6 +448,9 @@ class Supervisor:
         for fd, _ in poller.poll(wait_s * 1000):
             if fd in listened:
                 self._listen_to(listened[fd])
+            elif watcher is not None and fd == watcher.channel.fileno():
+                for what in watcher.receive():
+                    self._renew(what)
             else:
                 self._drain_wakeups()
 
@@ -428,19 +472,3 @@ def _flush() -> None:
 
 def _ignore(_number: int, _frame: object) -> None:
     """A signal that is the supervisor's."""
-
-
-def _signal(worker: _Worker, number: int) -> None:
-    try:
-        os.kill(worker.pid, number)
-    except ProcessLookupError:
-        pass  # it waits to be reaped
-
-
-def _describe(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"by signal {-code}"

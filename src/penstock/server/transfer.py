@@ -20,7 +20,7 @@ from penstock.errors import LocalProtocolError
 from penstock.http.file_response import FileResponse
 from penstock.http.kept_response import KeptFile
 from penstock.http.partial import narrow
-from penstock.http.problem import problem
+from penstock.http.problem import unexpected
 from penstock.http.status import has_content
 from penstock.server.streams import release
 from penstock.server.transport import BUSY, CLOSED, NEVER, WRITE_RATE_BYTES_PER_S
@@ -64,7 +64,7 @@ def start_transfer(connection: Answering, request: Request, response: FileRespon
         trace_id = request.trace_id
         _log.error("%s: the response cannot be sent, trace id %s: %s", request, trace_id, error)
         release(connection, response)
-        connection.reply(request, problem(500, trace_id=trace_id))
+        connection.reply(request, unexpected(request, error))
         return
     if connection.body is not None:
         connection.body.is_started = True  # with the final head under way, 100 Continue comes too late

@@ -87,10 +87,14 @@ class Channel:
 class Seat:
     """What a worker has from its supervisor: the channel, its numbers and the listening sockets."""
 
-    def __init__(self, channel: Channel, entry: Entry, bound: Sequence[Bound]) -> None:
+    def __init__(
+        self, channel: Channel, entry: Entry, bound: Sequence[Bound], *, is_first: bool = False
+    ) -> None:
         self.channel = channel
         self.entry = entry
         self.bound = bound
+        self.is_first = is_first
+        """Nothing has been served yet."""
         self._server: Server | None = None
         self._heartbeat: Heartbeat | None = None
 
@@ -142,8 +146,12 @@ def run_worker(
         if config.chdir is not None and Path(config.chdir).is_absolute():
             enter_directory(config)  # anew: a link on the way may name the next release by now
         withdraw()  # the application may configure logging, as in a single process
+        if config.reload:
+            from penstock.server.forgiving import Forgiving
+
+            load = partial(Forgiving, load, config, seat, application_path)
         handler, tls = load_as_user(load, config)
-        configure(config.log_level, files)
+        configure(config.log_level, files, development=config.development)
         return Server(
             handler, config, application_path, bound=seat.bound, seat=seat, tls=tls, log_files=files
         ).run()

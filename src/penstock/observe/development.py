@@ -1,0 +1,142 @@
+"""What development adds: failures answered with all there is to know of them, and a log for the eye.
+
+`explain` is what a server in development offers an application (`ServerView.explain`); a server that is not
+has None there, so nothing here is even imported. The client chooses the form: a page for a browser, a problem
+for a program that asks for JSON, else text. Secrets of the request are not shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from penstock.http.negotiation import choose_media_type
+from penstock.http.problem import problem
+from penstock.http.response import HTML, Response, TextResponse
+from penstock.observe.failure import ANSI, PLAIN, read_parts, render_text
+from penstock.observe.logs import LineFormatter
+
+if TYPE_CHECKING:
+    from penstock.http.request import Request
+    from penstock.observe.logs import ExceptionInfo
+
+_log = logging.getLogger("penstock.error")
+
+_SECRET = re.compile(r"auth|cookie|csrf|key|pass|secret|session|sign|token|credential", re.IGNORECASE)
+_HIDDEN = "[redacted]"
+# Nothing is loaded and nothing runs, whatever stands in the texts; and no cache keeps it.
+_PAGE_FIELDS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+_DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
+_LEVELS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[1;31m", "INFO": "\x1b[32m"}
+
+
+def explain(
+    request: Request, error: BaseException, *, status: int = 500, heading: str | None = None
+) -> Response:
+    """Return the answer to a failure nobody handled. Never raises."""
+    try:
+        return _explain(request, error, status, heading)
+    except Exception:  # an exception that cannot even be shown: its own __str__ may fail
+        _log.exception("the failure could not be explained")
+        return problem(status, trace_id=request.trace_id)
+
+
+def _explain(request: Request, error: BaseException, status: int, heading: str | None) -> Response:
+    accept = ", ".join(request.headers.get_all("accept"))
+    # `*/*` of a command line gets text; who names JSON, maybe among others of equal weight, means it.
+    forms = ["text/plain", "application/problem+json", "application/json", "text/html"]
+    if "json" in accept:
+        forms.append(forms.pop(0))
+    form = choose_media_type(accept, forms)
+    if form == "text/html":
+        from penstock.observe.failure_page import render_page
+
+        page = render_page(
+            read_parts(error),
+            title=heading or f"{request.method} {_path_of(request)}",
+            status=status,
+            facts=describe_request(request),
+            trace_id=request.trace_id,
+        )
+        return Response(page.encode("utf-8", "backslashreplace"), status, _PAGE_FIELDS, HTML)
+    text = render_text(error)
+    if form is not None and "json" in form:
+        summary = read_parts(error)[-1].summary
+        return problem(
+            status,
+            detail=heading or summary,
+            headers={"Cache-Control": "no-store"},
+            trace_id=request.trace_id,
+            exception=_shown(summary),
+            traceback=_shown(text).split("\n"),
+        )
+    lead = f"{heading}\n\n" if heading else ""
+    body = f"{lead}{text}\n\ntrace id {request.trace_id}\n"
+    return TextResponse(_shown(body), status, {"Cache-Control": "no-store"})
+
+
+def _shown(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def describe_request(request: Request) -> list[tuple[str, str]]:
+    """Return what a request said, by name, without its secrets."""
+    facts = [("path", _path_of(request))]
+    if request.route:
+        facts.append(("route", request.route))
+    facts += [(f"?{name}", _redact(name, value)) for name, value in _query_of(request)]
+    facts += [(name, _redact(name, value)) for name, value in request.headers.items()]
+    return facts
+
+
+def _path_of(request: Request) -> str:
+    return request.raw_path.decode("ascii", "backslashreplace")
+
+
+def _query_of(request: Request) -> list[tuple[str, str]]:
+    from urllib.parse import parse_qsl
+
+    return parse_qsl(request.raw_query.decode("ascii", "backslashreplace"), keep_blank_values=True)
+
+
+def _redact(name: str, value: str) -> str:
+    return _HIDDEN if _SECRET.search(name) else value
+
+
+class DevelopmentFormatter(LineFormatter):
+    """Lines as in production, tracebacks folded; on a terminal, unless NO_COLOR, in colours."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        if not wants_colour():
+            return text
+        time, _, rest = text.partition(" ")
+        level, _, rest = rest.partition(" ")
+        logger, _, rest = rest.partition(" ")
+        return f"{_DIM}{time}{_PLAIN} {_LEVELS.get(level, '')}{level}{_PLAIN} {_DIM}{logger}{_PLAIN} {rest}"
+
+    def describe_exception(self, exc_info: ExceptionInfo) -> str:
+        error = exc_info[1]
+        return render_text(error, ANSI if wants_colour() else PLAIN) if error is not None else ""
+
+
+def show(error: BaseException) -> None:
+    """Write an exception to stderr."""
+    text = render_text(error, ANSI if wants_colour() else PLAIN)
+    sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+
+
+def wants_colour() -> bool:
+    """Tell whether stderr is a terminal that shows colours, and nobody objects."""
+    # https://no-color.org: any text but the empty one switches colour off.
+    stream = sys.stderr
+    if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
