@@ -230,7 +230,9 @@ def test_a_worker_whose_loop_is_stuck_is_dumped_and_replaced(tmp_path, name):
 
         assert f", in stuck_{name}\n" in server.log
         assert len(before & children(server)) == 1
-        assert receive(client) == b""
+        reply = receive(client)
+        assert reply.startswith(b"HTTP/1.1 504 ")
+        assert trace_id.encode() in reply
         assert get(server, "/") == "VERSION"
 
 

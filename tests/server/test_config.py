@@ -13,6 +13,7 @@ import pytest
 
 from penstock.errors import ConfigError
 from penstock.server.config import SETTINGS, Config
+from penstock.server.kinds import Seconds
 from penstock.wire.limits import Limits
 
 SERVER = Path(__file__).resolve().parents[2] / "src" / "penstock" / "server"
@@ -57,7 +58,7 @@ def test_setting_says_what_it_is_in_one_line(setting):
 def test_unit_is_in_the_name(setting):
     shown = setting.default
 
-    if shown.endswith(" s"):
+    if isinstance(setting.kind, Seconds):
         assert setting.name.endswith("_s")
     elif shown.endswith("/s"):
         assert setting.name.endswith("_bytes_per_s")

@@ -210,7 +210,7 @@ class Config:
     handler_timeout_s: float = _setting(
         0.0,
         DEADLINES,
-        Seconds(zero=True),
+        Seconds(zero=True, none="no limit"),
         "for a handler to begin its response; beyond it 504, 0 for no limit",
     )
     # nginx 75. Longer than the 60 s for which load balancers keep theirs, so the balancer closes first.

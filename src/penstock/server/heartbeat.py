@@ -1,8 +1,9 @@
 """A worker whose loop stands still: told in its log with request and stack, then ended, to be replaced.
 
-The loop beats; a thread watches. A thread of Python does not run while C code keeps the interpreter lock, so
-behind it stands the watchdog of faulthandler, which needs no lock: it knows no request, but it writes the
-stack of every thread. Requests in threads do not stop the loop and are none of this.
+The loop beats; a thread watches, and answers the clients in the end (`farewell`). A thread of Python does not
+run while C code keeps the interpreter lock, so behind it stands the watchdog of faulthandler, which needs no
+lock: it knows no request and answers nobody, but it writes the stack of every thread. Requests in threads do
+not stop the loop and are none of this.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ _log = logging.getLogger("penstock.server")
 _PARTS = 4
 # The watchdog without words comes so much later than the one with.
 _LOCKED_S = 1.0
+# Clients get this long to read their last reply; most need a round trip.
+_FAREWELL_S = 1.0
+# All of the end together; a thread that computes leaves the others one turn in 5 ms.
+_END_S = 6.0
 _STUCK = 70  # EX_SOFTWARE
 
 
@@ -35,6 +40,9 @@ class Heartbeat:
     """Beats on the loop of `reactor`; ends the process when it has not for `timeout_s`."""
 
     def __init__(self, reactor: Reactor, timeout_s: float) -> None:
+        from penstock.server.farewell import say_farewell  # now: once the loop stands still, who knows
+
+        self._say_farewell = say_farewell
         self._reactor = reactor
         self._timeout_s = timeout_s
         self._is_over = threading.Event()
@@ -51,10 +59,7 @@ class Heartbeat:
         if self._is_over.is_set():
             return
         self._last = time.monotonic()
-        try:
-            faulthandler.dump_traceback_later(self._timeout_s + _LOCKED_S, exit=True)
-        except (AttributeError, OSError, ValueError):
-            pass  # no stderr to write to
+        self._watch_over(self._timeout_s + _LOCKED_S)
         self._reactor.loop.call_later(self._timeout_s / _PARTS, self._beat)
 
     def _watch(self) -> None:
@@ -62,12 +67,22 @@ class Heartbeat:
             age_s = time.monotonic() - self._last
             if age_s >= self._timeout_s:
                 try:
-                    self._tell(age_s)
+                    self._watch_over(_END_S)
+                    request = _find_request(self._reactor)
+                    self._tell(request, age_s)
+                    answered, cut = self._say_farewell(self._reactor, request, _FAREWELL_S)
+                    _log.info("%d clients were answered, %d replies were cut off", answered, cut)
                 finally:
                     os._exit(_STUCK)
 
-    def _tell(self, age_s: float) -> None:
-        request = _find_request(self._reactor)
+    def _watch_over(self, wait_s: float) -> None:
+        """End the process in so long, whatever happens, unless this is called again before."""
+        try:
+            faulthandler.dump_traceback_later(wait_s, exit=True)
+        except (AttributeError, OSError, ValueError):
+            pass  # no stderr to write to
+
+    def _tell(self, request: Request | None, age_s: float) -> None:
         what = "no request is under way" if request is None else f"{request}, trace id {request.trace_id}"
         stack = stack_of_thread(threading.main_thread().ident)
         message = "the loop is stuck for %.1f s, this worker ends: %s"

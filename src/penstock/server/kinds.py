@@ -72,12 +72,13 @@ class Count:
 
 
 class Seconds:
-    """A duration; `zero` says whether none at all makes sense."""
+    """A duration; `zero` says whether none at all makes sense, `none` what it is called then."""
 
     metavar = "SECONDS"
 
-    def __init__(self, *, zero: bool = False) -> None:
+    def __init__(self, *, zero: bool = False, none: str = "0 s") -> None:
         self.zero = zero
+        self.none = none
         span = "from 0" if zero else "more than 0"
         self.expected = f"seconds such as 15 or 0.5, {span} and at most {_SECONDS_LIMIT:g}"
 
@@ -93,7 +94,7 @@ class Seconds:
 
     def show(self, value: float) -> str:
         """The number with its unit."""
-        return f"{value:g} s"
+        return f"{value:g} s" if value else self.none
 
 
 class Size:
