@@ -1,4 +1,6 @@
-"""Replies made in one turn of the reactor leave together, none much later than it would have alone."""
+"""Replies made in one turn of the reactor, or by threads with more to do, leave together, none much later than it
+would have alone.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import time
 from contextlib import contextmanager
 
 from penstock.http.response import Response, StreamResponse, TextResponse
-from tests.server.harness import endpoint, request, serve, wait_until
+from tests.server.harness import Gate, endpoint, request, serve, wait_until
 
 CLIENTS = 8
 LARGE = b"x" * 3_000_000
@@ -33,7 +35,7 @@ def one_turn(running):
 
 
 def has_octets(client) -> bool:
-    return bool(select.select([client.socket], [], [], 0)[0])
+    return client.socket.fileno() >= 0 and bool(select.select([client.socket], [], [], 0)[0])
 
 
 def connect_all(running, octets=b""):
@@ -171,4 +173,92 @@ def test_stopping_sends_what_is_held():
                 client.send(request("/"))
             running.begin_stop()
         assert [client.take().content for client in clients] == [b"hello"] * CLIENTS
+        running.join()
+
+
+@contextmanager
+def one_thread(monkeypatch, calls, gate):
+    """A server with one thread that holds replies while requests wait."""
+    monkeypatch.setattr("penstock.server.threads._LEAST_CPU_S", -1.0)
+    monkeypatch.setattr("penstock.server.threads._HOLD_S", 60.0)  # however busy the machine is
+    clients = []
+
+    def block(request):
+        calls.append([has_octets(client) for client in clients])
+        gate.wait()
+        return TextResponse("blocked")
+
+    def be_followed(request):
+        wait_until(lambda: running.reactor.threads.figures()["queue_depth"], "another request waits")
+        return TextResponse("quick")
+
+    routes = {
+        "/quick": endpoint("thread", lambda request: TextResponse("quick")),
+        "/followed": endpoint("thread", be_followed),
+        "/block": endpoint("thread", block),
+        "/late": endpoint("thread", lambda request: StreamResponse(iter([b"late"]))),
+    }
+    with serve(routes, threads=1) as running:
+        clients += connect_all(running)
+        assert clients[0].ask("/quick").content == b"quick"
+        wait_until(lambda: running.reactor.threads.is_holding, "the thread has been found to be worth it")
+        try:
+            yield running, clients
+        finally:
+            gate.open()
+
+
+def test_threads_hold_replies_while_requests_wait(monkeypatch):
+    monkeypatch.setattr("penstock.server.threads._LOOK_S", 60.0)
+    calls, gate = [], Gate()
+    gate.open()
+    with one_thread(monkeypatch, calls, gate) as (running, clients):
+        with one_turn(running):
+            for client in clients[:-1]:
+                client.send(request("/followed"))
+            clients[-1].send(request("/block"))
+        assert [client.take().content for client in clients[:-1]] == [b"quick"] * (CLIENTS - 1)
+        assert clients[-1].take().content == b"blocked"
+    assert calls == [[False] * CLIENTS]
+
+
+def test_no_reply_waits_for_the_slow_request_behind_it(monkeypatch):
+    monkeypatch.setattr("penstock.server.threads._LOOK_S", 0.3)
+    calls, gate = [], Gate()
+    with one_thread(monkeypatch, calls, gate) as (running, clients):
+        with one_turn(running):
+            clients[0].send(request("/followed"))
+            clients[1].send(request("/block"))
+        assert clients[0].take().content == b"quick"
+        assert calls == [[False] * CLIENTS], "it was held when the slow one began"
+        gate.open()
+        assert clients[1].take().content == b"blocked"
+        assert clients[0].ask("/quick").content == b"quick"
+
+
+def test_a_client_that_leaves_while_its_reply_is_held_disturbs_nobody(monkeypatch):
+    calls, gate = [], Gate()
+    with one_thread(monkeypatch, calls, gate) as (running, clients):
+        with one_turn(running):
+            clients[0].send(request("/followed"))
+            clients[1].send(request("/block"))
+            clients[0].reset()
+        wait_until(lambda: calls, "the slow request is under way")
+        wait_until(lambda: len(running.connections) == CLIENTS - 1, "the connection that was reset closes")
+        gate.open()
+        assert clients[1].take().content == b"blocked"
+
+
+def test_replies_a_thread_holds_are_sent_when_the_server_stops(monkeypatch):
+    calls, gate = [], Gate()
+    with one_thread(monkeypatch, calls, gate) as (running, clients):
+        with one_turn(running):
+            clients[0].send(request("/followed"))
+            clients[1].send(request("/late"))
+            clients[2].send(request("/block"))
+            running.begin_stop()
+        assert clients[0].take().content == b"quick"
+        gate.open()
+        assert clients[1].take().content == b"late"
+        assert clients[2].take().content == b"blocked"
         running.join()

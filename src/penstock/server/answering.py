@@ -129,6 +129,14 @@ class Answering(Intake):
         octets = self._render(request, answer, True)
         # From the first octet on nobody owes the client a whole reply any more.
         self.request = self.endpoint = None
+        threads = reactor.threads
+        if threads.is_holding and threads.hold(partial(self._send_for_thread, request, answer, octets)):
+            return
+        self._send_for_thread(request, answer, octets)
+
+    def _send_for_thread(self, request: Request, answer: Response, octets: bytes) -> None:
+        """Send the reply a pool thread has made, and let go of the connection: in that thread, or for it."""
+        reactor = self.reactor
         try:
             sent = self._send(octets)
         except BlockingIOError:

@@ -66,6 +66,7 @@ class Reactor:
         self.config = config
         self.server = server
         self.threads = threads
+        threads.attach(loop)
         self.log_access = log_access
         """Called for each reply, from whichever thread sent it; None: nobody wants to know."""
         self.resolve = handler.resolve
