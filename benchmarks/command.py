@@ -14,7 +14,18 @@ from benchmarks.report import Options, Report, write_reports
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAMES = ("head", "serialise", "routing", "plan", "request_path", "import_time", "memory", "servers")
+NAMES = (
+    "head",
+    "serialise",
+    "routing",
+    "plan",
+    "request_path",
+    "import_time",
+    "memory",
+    "files",
+    "many_clients",
+    "servers",
+)
 """Each a module with `measure(options) -> Report`."""
 
 

@@ -18,6 +18,8 @@ FIGURES = {
     "request_path": ["GET /", "def, inline", "async def", "def, threads"],
     "import_time": ["import penstock", "every public name", "third-party modules"],
     "memory": ["300 idle", "KB/connection", "64 active beside 300 idle"],
+    "files": ["10k.html", "200k.bin", "penstock-mounted", "req/s", "us CPU/req"],
+    "many_clients": ["20 clients x 1 MiB", "failed", "MB/s", "ms CPU/GB", "MB resident"],
     "servers": ["penstock-threads", "penstock-inline", "req/s", "us CPU/req"],
 }
 

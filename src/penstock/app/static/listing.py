@@ -21,9 +21,10 @@ _ENTRIES = 10_000  # of one page; a page of more serves nobody
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem;overflow-wrap:anywhere}}
+<style>body{{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem}}
+:root{{color-scheme:light dark;overflow-wrap:anywhere}}
 table{{width:100%;border-spacing:0}}td{{padding:0}}td a{{display:block;padding:.4rem 0}}
-td+td{{text-align:right;white-space:nowrap;padding-left:1rem;opacity:.7}}:root{{color-scheme:light dark}}</style>
+td+td{{text-align:right;white-space:nowrap;padding-left:1rem;opacity:.7}}</style>
 </head><body><h1>{title}</h1><table>
 {rows}
 </table>{more}</body></html>
