@@ -81,6 +81,17 @@ class NoServer:
     async def run_in_process(self, *_: object) -> Any:
         raise NotImplementedError
 
+    async def continue_in_thread(self, *_: object) -> Any:
+        raise NotImplementedError
+
+    @property
+    def websocket(self) -> Any:
+        raise NotImplementedError
+
+    @property
+    def explain(self) -> None:
+        return None
+
 
 def make_request(target: str) -> bytes:
     """Return what a simple client sends."""

@@ -41,8 +41,8 @@ async def receive(folder: Folder, request: Request, names: Sequence[str], conten
         )
     if "content-range" in request.headers:
         raise HTTPError(400, "a part of a file cannot be received (RFC 9110 §14.5)")
-    run = _runner(request)
-    upload: _Upload = await run(_Upload, folder, request, names)
+    begin, go_on = _runners(request)
+    upload: _Upload = await begin(_Upload, folder, request, names)
     try:
         pieces: list[bytes] = []
         held = 0
@@ -50,9 +50,9 @@ async def receive(folder: Folder, request: Request, names: Sequence[str], conten
             pieces.append(piece)
             held += len(piece)
             if held >= _PIECE_BYTES:
-                await run(upload.write, b"".join(pieces))
+                await go_on(upload.write, b"".join(pieces))
                 pieces, held = [], 0
-        file = await run(upload.store, b"".join(pieces))
+        file = await go_on(upload.store, b"".join(pieces))
     except BaseException:  # a cancel, too
         upload.abandon()
         raise
@@ -192,13 +192,15 @@ def _open_or_none(name: str, fd: int) -> OpenFile | None:
         return None
 
 
-def _runner(request: Request) -> Callable[..., Any]:
-    """Return what runs a blocking function: the server's threads; in process, without one, right here."""
+def _runners(request: Request) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return what begins blocking work and what goes on with it: the server's threads, which may refuse the
+    first; in process, without a server, both right here.
+    """
     server = request.server
     if server is not None:
-        return server.run_in_thread
+        return server.run_in_thread, server.continue_in_thread
 
     async def run(function: Callable[..., Any], *args: object) -> Any:
         return function(*args)
 
-    return run
+    return run, run
