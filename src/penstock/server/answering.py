@@ -353,7 +353,7 @@ class Answering(Intake):
 
     def finish_stream(self, request: Request, response: Response, sent: int, *, is_complete: bool) -> None:
         """A streaming response is over; that one is not complete can only be shown by the end of the
-        connection.
+        connection: a reset, where the client takes its end for that of the content.
         """
         self.stream = self.task = None
         if self.reactor.log_access is not None:

@@ -146,6 +146,7 @@ class _Outlet:
         if not self._chunked and self._length is None:
             connection.closing = True  # the end of the connection is the end of the content
         self.is_bare = request.method == "HEAD" or not has_content(response.status)
+        connection.needs_reset = not self._chunked and self._length is None and not self.is_bare
         self.sent = len(self.head)
         self._content = 0
 

@@ -165,13 +165,14 @@ class SecureSocket:
     The reactor reads while a pool thread sends, and OpenSSL allows one of them at a time: hence the lock.
     """
 
-    __slots__ = ("_lock", "_read", "_sock", "_write", "fileno", "getsockname")
+    __slots__ = ("_is_cut", "_lock", "_read", "_sock", "_write", "fileno", "getsockname")
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self._sock = sock
         self._read = sock.read
         self._write = sock.write
         self._lock = Lock()
+        self._is_cut = False
         self.fileno = sock.fileno
         self.getsockname = sock.getsockname
 
@@ -224,8 +225,14 @@ class SecureSocket:
             self._notify()
         socket.socket.shutdown(self._sock, how)
 
+    def setsockopt(self, level: int, option: int, value: bytes | int) -> None:
+        """Set an option of TCP. After SO_LINGER there is no close_notify: the connection is to be cut."""
+        self._is_cut = option == socket.SO_LINGER
+        self._sock.setsockopt(level, option, value)
+
     def close(self) -> None:
-        self._notify()
+        if not self._is_cut:
+            self._notify()
         self._sock.close()
 
     def _notify(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import socket
+import struct
 from typing import TYPE_CHECKING, Final
 
 from penstock.server.poller import IN, OUT
@@ -39,6 +40,9 @@ NEVER: Final = math.inf
 # (Kestrel's rate).
 WRITE_RATE_BYTES_PER_S = 240
 
+# For SO_LINGER: what is not sent is dropped, and the client gets a reset.
+_RESET = struct.pack("ii", 1, 0)
+
 # Replies to pipelined requests are sent in batches of about this size.
 _CORK_BYTES = 65_536
 
@@ -58,6 +62,7 @@ class Transport:
         "fd",
         "is_doomed",
         "mask",
+        "needs_reset",
         "peer_ended",
         "phase",
         "reactor",
@@ -87,6 +92,8 @@ class Transport:
         """The connection ends after the reply under way."""
         self.peer_ended = False
         """The client has shut its side: no more octets come."""
+        self.needs_reset = False
+        """An orderly end of the connection would pass for the end of the content under way."""
         self.is_doomed = False
         """To be closed as soon as the thread that holds it lets go."""
 
@@ -188,6 +195,7 @@ class Transport:
         """Everything is sent: shut our side, then read until the client has shut its own, so that no reset
         destroys the reply.
         """
+        self.needs_reset = False
         linger_s = self.reactor.config.linger_timeout_s
         if self.peer_ended or not linger_s:
             self.close()
@@ -215,6 +223,11 @@ class Transport:
         if not was_doomed:
             self.reactor.poller.unregister(self.fd)
         self.reactor.forget(self)
+        if self.needs_reset:
+            try:
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            except OSError:
+                pass  # it has been reset already
         self.sock.close()
         self.on_closed()
 
@@ -224,7 +237,7 @@ class Transport:
             self.deadline = self.due
             self.reactor.poller.unregister(self.fd)
             try:
-                self.sock.shutdown(socket.SHUT_RDWR)
+                self.sock.shutdown(socket.SHUT_RD if self.needs_reset else socket.SHUT_RDWR)
             except OSError:
                 pass
             self.on_doomed()
