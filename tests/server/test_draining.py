@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from penstock.http.request import Request
 from penstock.http.response import Response, StreamResponse, TextResponse
-from tests.server.harness import endpoint, request, serve, wait_until
+from tests.server.harness import WAIT_S, endpoint, request, serve, wait_until
 
 
 def events(form: str, request: Request) -> Any:
@@ -48,21 +49,25 @@ def test_a_stream_is_told_and_ends_by_itself(form: str):
 
 @pytest.mark.parametrize("run", ["task", "thread"])
 def test_a_handler_that_waits_for_it_is_told_and_its_reply_says_close(run: str):
+    begun = threading.Event()
+
     async def wait(request: Request) -> Response:
         before = bool(request.draining)
+        begun.set()
         await request.draining
         await request.draining  # and at once from then on
         return TextResponse(f"{before} {bool(request.draining)}")
 
     def block(request: Request) -> Response:
         before = bool(request.draining)
+        begun.set()
         return TextResponse(f"{before} {request.draining.wait(20)}")
 
     with (
         serve({"/": endpoint(run, wait if run == "task" else block)}) as server,
         server.connect(request("/")) as client,
     ):
-        wait_until(lambda: server.connections and server.connections[0].request, "it is in flight")
+        assert begun.wait(WAIT_S)
 
         server.begin_stop()
         reply = client.take()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("penstock.server")
 
-# Jobs that take this much of the processor have their replies held. PERF: 71 us a request against 84 (Flask);
+# Jobs that take this much of the processor have their replies held. PERF: 75 us a request against 88 (Flask);
 # below, the client never sleeps and holding only costs. benchmarks/RESULTS.md
 _LEAST_CPU_S = 40e-6
 # One job of so many is timed.
