@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from penstock.errors import MissingExtra
+from penstock.gateway.conversation import Conversation
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.fields import split_section
 from penstock.gateway.lifespan import Lifespan
 from penstock.http.handler import INLINE, Endpoint
+from penstock.websocket.handshake import check_handshake, is_handshake, load_protocol
+from penstock.websocket.session import Session
 from penstock.wire.limits import STANDARD_METHODS
 
 if TYPE_CHECKING:
@@ -54,13 +59,32 @@ class ASGIHandler:
         self._app = app
         self._whole = Endpoint(self._call, INLINE)
         self._streamed = Endpoint(self._call, INLINE, streams_body=True)
+        self._websocket = Endpoint(self._converse, INLINE)
+        self._speaks_websocket: bool | None = None
+        """None: nobody asked yet."""
         self._lifespan: Lifespan | None = None
         self._state: dict[str, Any] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         """Calls that wait, or work on after their response."""
 
     def resolve(self, request: Request) -> Endpoint:
+        if request.framing.upgrade is not None and self._converses(request):
+            return self._websocket
         return self._whole if takes_whole(request) else self._streamed
+
+    def _converses(self, request: Request) -> bool:
+        """True for a handshake of WebSocket; without what speaks it the application sees plain HTTP."""
+        if request.method != "GET" or not is_handshake(request):
+            return False
+        if self._speaks_websocket is None:
+            try:
+                load_protocol()
+            except MissingExtra as error:
+                _log.warning("%s: answered as plain HTTP: %s", request, error)
+                self._speaks_websocket = False
+            else:
+                self._speaks_websocket = True
+        return self._speaks_websocket
 
     async def startup(self, server: ServerView) -> None:  # noqa: ARG002 - requests bring it
         """Run the application's start-up; ApplicationError when it reports a failure."""
@@ -115,6 +139,37 @@ class ASGIHandler:
         assert request.connection is not None  # noqa: S101 - it came over one
         request.connection.on_disconnect(request, exchange.disconnect, task)
         return exchange.answer
+
+    def _converse(self, request: Request) -> Response | Awaitable[Response]:
+        """Answer a handshake of WebSocket. The Origin of a page is the application's to judge."""
+        check_handshake(request, ["*"])
+        connection = request.connection
+        assert connection is not None  # noqa: S101 - requests come over one
+        session = Session(request, connection.server.websocket)
+        conversation = Conversation(session)
+        scope = self._make_scope(request)
+        del scope["method"]
+        scope["type"] = "websocket"
+        scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
+        scope["subprotocols"] = session.offered
+        scope["extensions"] = {"websocket.http.response": {}}
+        coroutine = _awaited(self._app(scope, conversation.receive, conversation.send))
+        try:
+            task = connection.server.run_eagerly(coroutine)
+        except (Exception, asyncio.CancelledError) as error:
+            conversation.finish(error)
+        else:
+            if isinstance(task, asyncio.Task):
+                session.task = task
+                self._tasks.add(task)
+                task.add_done_callback(partial(self._end_conversation, conversation))
+            else:
+                conversation.finish(None)
+        return session.answer()
+
+    def _end_conversation(self, conversation: Conversation, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        conversation.finish(asyncio.CancelledError() if task.cancelled() else task.exception())
 
     def _make_scope(self, request: Request) -> dict[str, Any]:
         raw_path = request.raw_path

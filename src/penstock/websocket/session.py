@@ -120,6 +120,11 @@ class Session:
         return offered_subprotocols(self.request)
 
     @property
+    def is_over(self) -> bool:
+        """True when no message will be received any more."""
+        return self._disconnect is not None
+
+    @property
     def is_answered(self) -> bool:
         """True once it is accepted or refused."""
         return self._response is not None
