@@ -1,25 +1,30 @@
-"""Write the tables of settings in docs/configuration.md from the settings themselves.
+"""Write the tables of settings in the pages from the settings themselves.
 
     python tools/write_settings.py           writes them
     python tools/write_settings.py --check   says whether they are up to date, for `make docs`
 
-The tables stand between two comments; what is outside is written by hand.
+docs/configuration.md has all of them, README.md what a connection may take and how long. The tables stand
+between two comments; what is outside is written by hand.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from markdown_files import ROOT
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 sys.path.insert(0, str(ROOT / "src"))
 
-from penstock.server.config import SETTINGS, Setting
+from penstock.server.config import DEADLINES, LIMITS, SETTINGS, Setting
 
-PAGE = ROOT / "docs" / "configuration.md"
 BEGIN = "<!-- settings: written by tools/write_settings.py -->"
 END = "<!-- settings end -->"
+BOUNDS = ("connection_limit", "requests_per_connection", "queue_limit")
 
 
 def row(setting: Setting) -> str:
@@ -36,10 +41,23 @@ def tables() -> str:
     return "\n\n".join(parts)
 
 
-def updated(page: str) -> str:
-    """The page with the tables as they should be; ValueError when it has no place for them."""
+def short_table() -> str:
+    """Deadlines and limits alone."""
+    chosen = [setting for setting in SETTINGS if setting.group == DEADLINES]
+    chosen += [setting for setting in SETTINGS if setting.group == LIMITS or setting.name in BOUNDS]
+    rows = [f"| `{setting.flag}` | {setting.default} | {setting.purpose} |" for setting in chosen]
+    return "\n".join(["| flag | default | what it is |", "|---|---|---|", *rows])
+
+
+PAGES = {ROOT / "docs" / "configuration.md": tables, ROOT / "README.md": short_table}
+
+
+def updated(path: Path) -> str:
+    """The page with its tables as they should be; ValueError when it has no place for them."""
     text, count = re.subn(
-        f"(?s){re.escape(BEGIN)}\n.*{re.escape(END)}", lambda _: f"{BEGIN}\n{tables()}\n{END}", page
+        f"(?s){re.escape(BEGIN)}\n.*{re.escape(END)}",
+        lambda _: f"{BEGIN}\n{PAGES[path]()}\n{END}",
+        path.read_text("utf-8"),
     )
     if count != 1:
         raise ValueError(f"one pair of comments is expected, {BEGIN} and {END}")
@@ -47,16 +65,18 @@ def updated(page: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    page = PAGE.read_text("utf-8")
-    wanted = updated(page)
-    if "--check" in arguments:
-        is_right = page == wanted
-        print(
-            "settings: " + ("up to date" if is_right else "out of date; run python tools/write_settings.py")
-        )
-        return 0 if is_right else 1
-    PAGE.write_text(wanted, "utf-8")
-    return 0
+    stale = []
+    for path in PAGES:
+        wanted = updated(path)
+        if path.read_text("utf-8") != wanted:
+            stale.append(path.name)
+            if "--check" not in arguments:
+                path.write_text(wanted, "utf-8")
+    if "--check" not in arguments:
+        return 0
+    advice = "; run python tools/write_settings.py"
+    print("settings: " + (f"out of date in {', '.join(stale)}{advice}" if stale else "up to date"))
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -587,6 +587,18 @@ def test_connection_limit_leaves_the_next_waiting_until_one_closes(tmp_path):
     assert status_of(reply) == 200
 
 
+def test_requests_per_connection_closes_it_with_the_last_reply(tmp_path):
+    with serving(tmp_path, "--requests-per-connection", "3") as server, server.connect() as client:
+        replies = []
+        for _ in range(3):
+            client.sendall(request())
+            replies.append(read_reply(client))
+        rest = client.recv(1)
+
+    assert [b"connection: close" in reply.lower() for reply in replies] == [False, False, True]
+    assert rest == b""
+
+
 # ----------------------------------------------------------------------------------------------------------- deadlines
 
 

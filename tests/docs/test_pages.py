@@ -18,7 +18,8 @@ from tests.e2e.serving import ROOT, serving
 sys.path.insert(0, str(ROOT / "tools"))
 from check_code_blocks import main as run_code_blocks
 from markdown_files import markdown_paths, read_page
-from write_settings import PAGE, updated
+from write_settings import PAGES as PAGES_WITH_SETTINGS
+from write_settings import updated
 
 PAGES = [path for path in markdown_paths(ROOT) if path.parent in (ROOT, ROOT / "docs")]
 
@@ -69,7 +70,6 @@ def test_every_code_block_runs(capsys):
     assert run_code_blocks() == 0, capsys.readouterr().out
 
 
-def test_table_of_settings_is_up_to_date():
-    page = PAGE.read_text("utf-8")
-
-    assert page == updated(page), "run python tools/write_settings.py"
+@pytest.mark.parametrize("path", PAGES_WITH_SETTINGS, ids=lambda path: path.name)
+def test_table_of_settings_is_up_to_date(path):
+    assert path.read_text("utf-8") == updated(path), "run python tools/write_settings.py"

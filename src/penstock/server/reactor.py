@@ -70,6 +70,8 @@ class Reactor:
         self.log_access = log_access
         """Called for each reply, from whichever thread sent it; None: nobody wants to know."""
         self.resolve = handler.resolve
+        if config.requests_per_connection:  # who sets no limit pays nothing
+            self.resolve = partial(_resolve_counted, handler.resolve, config.requests_per_connection)
         self.methods = handler.methods
         self.limits = config.limits
         self.idle_timeout_s = config.idle_timeout_s
@@ -230,6 +232,15 @@ class Reactor:
     def drop_listener(self, listener: Listener) -> None:
         """A listener closes; its descriptor is still open."""
         self._ready.pop(listener.fd, None)
+
+
+def _resolve_counted(resolve: Callable[[Request], Endpoint], limit: int, request: Request) -> Endpoint:
+    """Resolve a request; the last that its connection may bring closes it."""
+    connection: Any = request.connection
+    connection.served += 1
+    if connection.served >= limit:
+        connection.closing = True
+    return resolve(request)
 
 
 def _resolve_last(resolve: Callable[[Request], Endpoint], request: Request) -> Endpoint:
