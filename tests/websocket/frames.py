@@ -136,6 +136,14 @@ class Peer:
             frames.append(found)
         return frames
 
+    def take_all_but_close(self) -> list[Frame]:
+        """The frames up to a close, which is answered."""
+        frames = []
+        while (found := self.take()) is not None and found.opcode != CLOSE:
+            frames.append(found)
+        self.send(close_frame())
+        return frames
+
     def ends(self) -> bool:
         return self.take() is None
 

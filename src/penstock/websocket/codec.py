@@ -4,6 +4,9 @@ It is fed one frame at a time, so that what follows a fault, or a full queue, is
 one segment can inflate to a thousand times its size. A small unfragmented data frame in a conversation at
 rest is read here instead, and only if all is well with it: whatever is not goes to the protocol. Assembled
 here, because the protocol leaves it to others: messages out of fragments, UTF-8 checked as they come.
+
+A frame that ends the conversation, by a close or a fault of its head, is looked at when the messages before
+it are answered, so that the answers still find it open (RFC 6455 §5.5.1 allows it).
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("penstock.websocket.protocol")
 _log.setLevel(logging.WARNING)  # it tells of each frame, and of each end
 
-_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING = 0, 1, 2, 8, 9
+_CONTINUATION, _TEXT, _BINARY, _PING, _PONG = 0, 1, 2, 9, 10
 
 # What is this small is not counted against the octets a queue may hold.
 _SMALL = 125
@@ -38,6 +41,7 @@ class Codec:
     __slots__ = (
         "_decoder",
         "_held",
+        "_is_hasty",
         "_is_text",
         "_limit_bytes",
         "_missing",
@@ -47,6 +51,8 @@ class Codec:
         "_queued_bytes",
         "_unmask",
         "deflates",
+        "is_awaited",
+        "is_ending",
         "is_full",
         "is_over",
         "messages",
@@ -69,8 +75,13 @@ class Codec:
         self._queued_bytes = 0  # in messages that are not small
         self.is_full = False
         """The next frames wait until there is room, and `feed` is called again."""
+        self.is_awaited = False
+        """Somebody waits for a message, so those before it are answered; to be set by who knows."""
+        self.is_ending = False
+        """It is full because the next frame ends the conversation: `go_on` when the messages are answered."""
         self.is_over = False
         """Close is sent or received: no message comes any more."""
+        self._is_hasty = False  # the end waits for nobody
         self.pings = 0
         """Answered since somebody set it to 0."""
         self._held = b""  # octets not looked at
@@ -108,6 +119,10 @@ class Codec:
             if stop == 0:  # not even its head is complete
                 self._held = data[position:]
                 break
+            if (messages or not self.is_awaited) and self._is_last(data[position], data[position + 1]):
+                self.is_full = self.is_ending = True
+                self._held = data[position:]
+                break
             if stop > end:
                 self._missing = stop - end
             needs_attention |= self._pass_on(data[position:stop])
@@ -135,6 +150,17 @@ class Codec:
         else:
             return 0
         return stop
+
+    def _is_last(self, first: int, second: int) -> bool:
+        """True when a frame that begins so will end the conversation."""
+        opcode, rsv = first & 0x0F, first & 0x70
+        if opcode > _BINARY:
+            is_right = opcode in (_PING, _PONG)
+        else:
+            is_right = (opcode == _CONTINUATION) is (self._pieces is not None)
+        if rsv and not (self.deflates and rsv == 0x40):
+            is_right = False
+        return not (is_right and second & 0x80) and not self.is_over and not self._is_hasty
 
     def _pass_on(self, octets: bytes) -> bool:
         """Let the protocol decide about a frame, or a part of one; True when that has consequences."""
@@ -197,7 +223,9 @@ class Codec:
 
     def go_on(self) -> bool:
         """Look at what waited for room; return what `feed` does."""
-        self.is_full = False
+        if self.is_ending:
+            self._is_hasty = True
+        self.is_full = self.is_ending = False
         return self.feed()
 
     def drop_messages(self) -> None:

@@ -36,6 +36,9 @@ CLOSED: Final = 3
 
 # A handler whose messages are always there, and always taken, lets others have a turn after this many.
 _TURN_MESSAGES = 64
+# A close waits for the answers to what came before it, and for no longer than this: a handler that only sends
+# takes no notice.
+_CLOSE_DELAY_S = 0.5
 # So many pongs a client may leave unread before it is no longer listened to.
 _PONGS = 16
 # A handler that finishes by itself on a drain gets all the time but this, and a quarter at most.
@@ -55,6 +58,7 @@ class Session:
         "_close_timer",
         "_codec",
         "_disconnect",
+        "_end_timer",
         "_extensions",
         "_is_blocked",
         "_is_heard",
@@ -100,6 +104,7 @@ class Session:
         self._is_held_back = False  # not listened to, because it does not read its pongs
         self._ping_timer: asyncio.TimerHandle | None = None
         self._close_timer: asyncio.TimerHandle | None = None
+        self._end_timer: asyncio.TimerHandle | None = None
         self._turn = 0
 
     # Answering the request.
@@ -173,6 +178,9 @@ class Session:
                 raise WebSocketDisconnect(*self._disconnect)
             if self._waiter is not None:
                 raise RuntimeError("another task is waiting for a message of this connection")
+            if codec.is_ending:
+                self._go_on()
+                continue
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
@@ -180,7 +188,7 @@ class Session:
                 self._waiter = None
                 self._turn = 0
         message = codec.pop()
-        if codec.is_full and codec.wants_more:
+        if codec.is_full and not codec.is_ending and codec.wants_more:
             self._go_on()
         self._turn += 1
         if self._turn >= _TURN_MESSAGES:
@@ -192,7 +200,7 @@ class Session:
         """Send a message, and wait while the client does not take it. WebSocketDisconnect when it is over."""
         if type(message) is not str and type(message) is not bytes:
             message = _plain(message)
-        while self._is_blocked:  # before, not behind: many who send to one must not pile up octets
+        if self._is_blocked:  # before, not behind: many who send to one must not pile up octets
             await self._wait_flushed()
         if self.phase != OPEN:
             raise WebSocketDisconnect(*(self._disconnect or (1006, "")))
@@ -201,14 +209,12 @@ class Session:
         if waits is not None:
             self._is_blocked = True
             await waits
-            self._is_blocked = False
         if self._disconnect is not None and self.phase == CLOSED:
             raise WebSocketDisconnect(*self._disconnect)
 
     async def _wait_flushed(self) -> None:
         assert self._link is not None  # noqa: S101 - it is open
-        waits = self._link.flushed()
-        if waits is not None:
+        while (waits := self._link.flushed()) is not None:  # another may have been quicker
             await waits
         self._is_blocked = False
 
@@ -244,12 +250,15 @@ class Session:
         """Octets came."""
         self._is_heard = True
         codec = self._codec
+        codec.is_awaited = self._waiter is not None
         if codec.feed(octets):
             self._attend()
         if self._waiter is not None and codec.messages and not self._waiter.done():
             self._waiter.set_result(None)
         if codec.is_full and self._link is not None:
             self._link.pause()
+            if codec.is_ending:
+                self._delay_end()
 
     def end_of_input(self) -> None:
         """The client sends no more: it left without closing, or closes the connection for us."""
@@ -270,7 +279,7 @@ class Session:
         self.phase = CLOSED
         self._end(1006, "the connection broke")
         self._wake(self._begun)
-        for timer in (self._ping_timer, self._close_timer):
+        for timer in (self._ping_timer, self._close_timer, self._end_timer):
             if timer is not None:
                 timer.cancel()
 
@@ -312,10 +321,17 @@ class Session:
         if self._link is not None and not self._codec.is_full:
             self._link.resume()
 
+    def _delay_end(self) -> None:
+        """Look at what ends the conversation a moment later, unless the handler comes back for it before."""
+        if self._end_timer is None:
+            self._end_timer = asyncio.get_running_loop().call_later(_CLOSE_DELAY_S, self._go_on)
+
     def _go_on(self) -> None:
         """There is room again for what waited."""
         if self._codec.go_on():
             self._attend()
+        if self._codec.is_ending:  # it came with messages that there was no room for
+            self._delay_end()
         if not self._codec.is_full and not self._is_held_back and self._link is not None:
             self._link.resume()
 
