@@ -13,7 +13,7 @@ from tests.e2e.serving import Serving, environment, receive, serving
 from tests.e2e.workers import children, get, is_alive, run_to_end, wait_until
 
 APPLICATION = """
-import asyncio, os, threading, time
+import asyncio, os, sys, threading, time
 from penstock import App, StreamResponse
 
 app = App()
@@ -34,12 +34,17 @@ async def endless() -> StreamResponse:
             await asyncio.sleep(0.05)
     return StreamResponse(ticks())
 
+def tell():
+    print("it is stuck", file=sys.stderr, flush=True)
+
 @app.get("/thread")
 def thread() -> str:
+    tell()
     time.sleep(60)
 
 @app.get("/task")
 async def task() -> str:
+    tell()
     while True:
         try:
             await asyncio.sleep(60)
@@ -48,6 +53,7 @@ async def task() -> str:
 
 @app.get("/inline", run="inline")
 def inline() -> str:
+    tell()
     time.sleep(60)
 """
 
@@ -122,7 +128,7 @@ def test_what_is_under_way_does_not_hold_a_reload(tmp_path, path):
         if path == "/endless":
             assert client.recv(65_536)
         else:
-            time.sleep(0.2)  # nothing tells from outside that it is stuck
+            server.wait_for_log("it is stuck")
 
         save(tmp_path, version("two"))
         took_s = wait_for(server, "two")
@@ -220,7 +226,6 @@ def test_a_burst_of_saves_ends_with_the_last(tmp_path):
     with developing(tmp_path) as server:
         for number in range(30):
             save(tmp_path, version(f"number {number}"))
-            time.sleep(0.01)
         wait_for(server, "number 29")
 
         assert server.log.count(": reloading") <= 5
@@ -284,6 +289,42 @@ def test_nothing_is_left_behind(tmp_path, number):
         wait_until(lambda: not any(map(is_alive, pids)), "worker and watcher end")
     finally:
         server.kill()
+
+
+FOREIGN = """
+async def asgi(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return
+    raise ValueError("asgi failed")
+
+def wsgi(environ, start_response):
+    raise ValueError("wsgi failed")
+"""
+
+
+@pytest.mark.parametrize("name", ["asgi", "wsgi"])
+@pytest.mark.parametrize(("flag", "is_shown"), [("--development", True), ("--no-development", False)])
+def test_failures_of_hosted_applications_are_shown_in_development_alone(tmp_path, name, flag, is_shown):
+    save(tmp_path, FOREIGN)
+    words = (f"shop:{name}", "--interface", name, flag)
+    with serving(*words, cwd=tmp_path, may_fail=True) as server:
+        reply = receive(server.ask("/", "Accept: text/html", "Connection: close"))
+
+        assert reply.startswith(b"HTTP/1.1 500 ")
+        assert (b"<!doctype html>" in reply) is is_shown
+        assert (f"{name} failed".encode() in reply) is is_shown
+        server.wait_for_log(f"{name} failed")
+
+
+def test_a_response_that_cannot_be_sent_is_shown_as_well(tmp_path):
+    text = (
+        version("one")
+        + "from penstock import Response\n@app.get('/wrong')\n"
+        + "def wrong() -> Response:\n    return Response(headers={'X': 'a\\r\\nb'})\n"
+    )
+    with developing(tmp_path, text=text, may_fail=True) as server:
+        assert "is not allowed in a field value" in get(server, "/wrong")
+        assert get(server, "/") == "one"
 
 
 def test_dev_is_run_with_reload(tmp_path):

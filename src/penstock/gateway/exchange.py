@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.errors import ClientDisconnected, ConnectionLost, HTTPError
 from penstock.gateway.fields import make_file, make_push, make_response, read_fields
 from penstock.http.open_file import open_file
-from penstock.http.problem import problem
+from penstock.http.problem import problem, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -258,7 +258,8 @@ class Exchange:
             )
         if self.response is None:
             self.disconnect()
-            self._settle(problem(500, trace_id=self._request.trace_id))
+            failure = error or RuntimeError("the application returned before its response was complete")
+            self._settle(unexpected(self._request, failure))
         elif self._state in (STREAMING, BODY_SENT) and self._sink is not None:
             self._sink.end(is_complete=False)
             self.disconnect()

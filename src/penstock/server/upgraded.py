@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import LocalProtocolError
-from penstock.http.problem import problem
+from penstock.http.problem import unexpected
 from penstock.server.poller import IN, OUT
 from penstock.server.transport import BUSY, CLOSED, FLUSHING, NEVER, Transport
 
@@ -42,7 +42,7 @@ def start_upgrade(connection: Answering, request: Request, response: UpgradeResp
         trace_id = request.trace_id
         _log.error("%s: the response cannot be sent, trace id %s: %s", request, trace_id, error)
         speaker.lost()
-        connection.reply(request, problem(500, trace_id=trace_id))
+        connection.reply(request, unexpected(request, error))
         return
     if connection.peer_ended:
         speaker.lost()
