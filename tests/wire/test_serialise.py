@@ -224,3 +224,55 @@ def test_kept_heads_are_bounded(serialiser: Serialiser):
         serialiser.render(request_of(), Response(b"x", 200, media_type=f"a/{number}"))
 
     assert len(serialiser._heads) <= 256
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("X-Frame-Options", "DENY"), ("Cache-Control", "no-store")],
+        [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")],
+        [("Date", "Thu, 01 Jan 1970 00:00:00 GMT"), ("Server", "mine")],
+        [("Content-Type", "text/csv"), ("ETag", '"x"')],
+        [("Content-Length", "5"), ("Vary", "Origin")],
+        [("Connection", "close"), ("Vary", "Origin")],
+    ],
+    ids=lambda fields: fields[0][0],
+)
+def test_own_fields_are_the_same_octets_each_time(serialiser: Serialiser, fields: list[tuple[str, str]]):
+    def render(content: str, method: str = "GET") -> bytes:
+        return serialiser.render(request_of(method), TextResponse(content, 200, fields))
+
+    first = render("hello")
+
+    assert [render("hello") for _ in range(3)] == [first] * 3
+    assert render("hello", "HEAD") == first.removesuffix(b"hello")
+    for name, value in fields:
+        if name not in {"Content-Length", "Connection"}:
+            assert first.count(f"\r\n{name}: {value}\r\n".encode()) == 1
+
+
+def test_own_fields_with_other_values_or_status_are_not_mixed_up(serialiser: Serialiser):
+    def render(status: int, media_type: str, value: str) -> bytes:
+        return serialiser.render(request_of(), Response(b"x", status, {"X-A": value}, media_type))
+
+    wanted = [(status, kind, value) for status in (200, 201) for kind in ("a/b", "c/d") for value in "12"]
+    once = [render(*one) for one in wanted]
+
+    assert len(set(once)) == len(wanted)
+    assert [render(*one) for one in wanted] == once
+    assert [render(*one) for one in wanted] == once
+
+
+@pytest.mark.parametrize("field", [("X-A", "a\r\nb"), ("X A", "b"), ("Transfer-Encoding", "chunked")])
+def test_a_fault_is_found_each_time(serialiser: Serialiser, field: tuple[str, str]):
+    for _ in range(4):
+        with pytest.raises(LocalProtocolError):
+            serialiser.render(request_of(), Response(b"x", 200, [field]))
+
+
+def test_fields_that_never_come_again_are_not_kept(serialiser: Serialiser):
+    for number in range(5_000):
+        serialiser.render(request_of(), Response(b"x", 200, {"ETag": f'"{number}"'}))
+
+    assert len(serialiser._heads) <= 1
+    assert len(serialiser._seen) <= 1_024

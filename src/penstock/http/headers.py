@@ -196,11 +196,11 @@ class MutableHeaders(_Fields):
         """Make this the only line of that name, at the place of the first one it replaces."""
         line = _line(name, value)
         lines, key = self._lines, name.lower()
-        at = next((i for i, (other, _) in enumerate(lines) if other.lower() == key), None)
-        if at is None:
-            lines.append(line)
-            return
-        lines[at:] = [line, *(other for other in lines[at + 1 :] if other[0].lower() != key)]
+        for at, (other, _) in enumerate(lines):
+            if len(other) == len(key) and other.lower() == key:
+                lines[at:] = [line, *(later for later in lines[at + 1 :] if later[0].lower() != key)]
+                return
+        lines.append(line)
 
     def __setitem__(self, name: str, value: str) -> None:
         self.set(name, value)
