@@ -230,11 +230,11 @@ def test_backlog_bounds_connections_that_are_not_accepted(tmp_path):
     assert count <= 4
 
 
-def ask_unix(path):
+def ask_unix(path, target="/"):
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(WAIT_S)
         client.connect(str(path))
-        client.sendall(request("/", "Connection: close"))
+        client.sendall(request(target, "Connection: close"))
         return read_reply(client)
 
 
@@ -827,6 +827,17 @@ def test_server_header_is_sent(tmp_path):
 
 
 # ---------------------------------------------------------------------------------------------------------- operations
+
+
+def test_admin_answers_while_the_server_cannot(tmp_path):
+    path = tmp_path / "admin.sock"
+    with serving(tmp_path, "--admin", f"unix:{path}") as server, server.connect(request("/block")) as client:
+        probes = [ask_unix(path, probe) for probe in ("/livez", "/readyz", "/metrics")]
+        client.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            client.recv(1)
+
+    assert [status_of(reply) for reply in probes] == [200] * 3
 
 
 def test_pid_file_names_the_process_to_signal(tmp_path):

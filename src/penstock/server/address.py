@@ -13,6 +13,7 @@ from typing import NamedTuple
 _TCP = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45}(?:%[!-~]+)?)\]|([^\s:/\[\]]+)):([0-9]{1,5})", re.ASCII)
 _FD = re.compile(r"fd://([!-~]+)", re.ASCII)
 EXPECTED = "HOST:PORT, [::1]:PORT, unix:/path or fd://N"
+EXPECTED_OPENED = "HOST:PORT, [::1]:PORT or unix:/path"
 
 
 class Tcp(NamedTuple):

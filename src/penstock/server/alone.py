@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 
 from penstock.observe.log_file import open_log_files
 from penstock.observe.logs import configure
+from penstock.server.admin import open_local
 from penstock.server.bind import open_all
-from penstock.server.identity import find_identity, load_as_user, set_umask
+from penstock.server.identity import find_identity, give_up_root, set_umask
 from penstock.server.pid_file import holding
 from penstock.server.serve import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from penstock.http.handler import Handler
+    from penstock.observe.log_file import LogFiles
+    from penstock.server.admin import LocalAdmin
+    from penstock.server.bind import Bound
     from penstock.server.config import Config
 
 
@@ -31,9 +35,32 @@ def serve_alone(load: Callable[[], Handler], config: Config, *, application_path
     with holding(config.pid_file):
         bound = open_all(config)
         try:
-            handler, tls = load_as_user(load, config)
-            configure(config.log_level, files, development=config.development)
-            return Server(handler, config, application_path, bound=bound, tls=tls, log_files=files).run()
+            admin = open_local(config)
+            try:
+                return _serve(load, config, application_path, bound, files, admin)
+            finally:
+                if admin is not None:
+                    admin.close()
         finally:
             for each in bound:
                 each.close()
+
+
+def _serve(
+    load: Callable[[], Handler],
+    config: Config,
+    path: str,
+    bound: Sequence[Bound],
+    files: LogFiles,
+    admin: LocalAdmin | None,
+) -> int:
+    tls = give_up_root(config)
+    slot = None
+    if admin is not None:
+        admin.start()
+        slot = admin.give(1)
+    handler = load()
+    configure(config.log_level, files, development=config.development)
+    server = Server(handler, config, path, bound=bound, tls=tls, log_files=files, slot=slot)
+    server.admin_url = admin.bound.url() if admin is not None else ""
+    return server.run()

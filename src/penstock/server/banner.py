@@ -30,19 +30,27 @@ def write_banner(
     application_path: str,
     urls: Sequence[str],
     interface: str = "Penstock App",
+    admin_url: str = "",
     stream: TextIO | None = None,
 ) -> None:
     """Write the banner for a server that listens at `urls` to `stream`, by default stderr."""
     if config.log_level not in ("debug", "info"):
         return
     stream = sys.stderr if stream is None else stream
-    text = render_banner(config, application_path, urls, interface, is_coloured=_wants_colour(stream))
+    is_coloured = _wants_colour(stream)
+    text = render_banner(config, application_path, urls, interface, admin_url, is_coloured=is_coloured)
     stream.write(text)
     stream.flush()
 
 
 def render_banner(
-    config: Config, application_path: str, urls: Sequence[str], interface: str, *, is_coloured: bool = False
+    config: Config,
+    application_path: str,
+    urls: Sequence[str],
+    interface: str,
+    admin_url: str = "",
+    *,
+    is_coloured: bool = False,
 ) -> str:
     """The banner's text."""
     from penstock import __version__
@@ -60,6 +68,8 @@ def render_banner(
             f"{config.connection_limit} connections, {config.queue_limit} requests waiting for a thread",
         ),
     ]
+    if admin_url:
+        rows.insert(2, ("admin", admin_url))
     lines = [f"{bold}Penstock {__version__}{plain} {dim}(Ctrl-C stops it){plain}"]
     for label, value in rows:
         first, *rest = _wrap(value)

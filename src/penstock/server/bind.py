@@ -83,6 +83,11 @@ def open_all(config: Config) -> list[Bound]:
     return opened
 
 
+def open_one(text: str, config: Config) -> Bound:
+    """Open an address of its own, TCP or unix. ConfigError says in one line why it cannot be opened."""
+    return _open(parse_address(text), config, {})
+
+
 def _open(address: Tcp | Unix | Inherited, config: Config, inherited: dict[str, int]) -> Bound:
     if isinstance(address, Tcp):
         return Bound(open_listener(address.host, address.port, config.backlog))
@@ -214,7 +219,7 @@ def _identify(path: str) -> tuple[int, int, int] | None:
 
 def _explain(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "the port is in use; stop what listens there or choose another with --port"
+        return "the port is in use; stop what listens there or choose another"
     if error.errno == errno.EACCES:
         return "permission denied; ports below 1024 need privileges"
     if error.errno == errno.EADDRNOTAVAIL:

@@ -305,6 +305,12 @@ class Config:
     # RFC 9110 §10.2.4 warns of telling more than needed; nginx, uvicorn and gunicorn name themselves.
     server_header: str | None = _setting(None, LOG, FieldValue(), "value of the Server field; empty for none")
 
+    admin: str | None = _setting(
+        None,
+        OPERATIONS,
+        Maybe(Bind(takes_fd=False)),
+        "answer probes and tell figures here, such as 127.0.0.1:9100, whatever the workers do",
+    )
     pid_file: str | None = _setting(
         None, OPERATIONS, Text("FILE", "a path"), "where the id of the process to signal is written"
     )

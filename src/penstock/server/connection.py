@@ -116,6 +116,7 @@ class Connection(Answering):
         """
         reactor = self.reactor
         self.phase = IDLE
+        self.requests += 1
         self.request = request
         request.connection = self
         if reactor.log_access is not None:

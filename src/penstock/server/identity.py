@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from penstock.http.handler import Handler
     from penstock.server.config import Config
     from penstock.server.tls import Tls
 
@@ -114,20 +113,19 @@ def _is_root_again() -> bool:
     return 0 in (os.getuid(), os.geteuid())
 
 
-def load_as_user(load: Callable[[], Handler], config: Config) -> tuple[Handler, Tls | None]:
-    """Read what may be root's alone, the keys of certificates; become who shall serve; load the handler."""
+def give_up_root(config: Config) -> Tls | None:
+    """Read what may be root's alone, the keys of certificates, and become who shall serve."""
     tls = None
     if config.is_secure:
         from penstock.server.tls import Tls  # here: ssl takes 10 ms to import
 
         tls = Tls(config)
     identity = find_identity(config)
-    if identity is None:
-        return load(), tls
-    become(identity)
-    if tls is not None:
-        tls.look_again()
-    return load(), tls
+    if identity is not None:
+        become(identity)
+        if tls is not None:
+            tls.look_again()
+    return tls
 
 
 def _can_import() -> bool:

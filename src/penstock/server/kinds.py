@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
-from penstock.server.address import EXPECTED, parse_address
+from penstock.server.address import EXPECTED, EXPECTED_OPENED, Inherited, parse_address
 
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(?: ?s)?", re.ASCII)
@@ -209,14 +209,20 @@ class Bind:
     """An address to listen on, of whichever sort."""
 
     metavar = "ADDRESS"
-    expected = EXPECTED
+
+    def __init__(self, *, takes_fd: bool = True) -> None:
+        self._takes_fd = takes_fd
+        self.expected = EXPECTED if takes_fd else EXPECTED_OPENED
 
     def read(self, value: object) -> str:
         """The address as text."""
         try:
-            return str(parse_address(value if isinstance(value, str) else ""))
+            address = parse_address(value if isinstance(value, str) else "")
         except ValueError:
             raise _unexpected(self, value) from None
+        if isinstance(address, Inherited) and not self._takes_fd:
+            raise _unexpected(self, value)
+        return str(address)
 
     def show(self, value: str) -> str:
         """The text."""

@@ -82,6 +82,8 @@ class Reactor:
         self.now = time.monotonic()
         """The clock of deadlines, read once a turn."""
         self.connections: set[Connection] = set()
+        self.requests_of_closed = 0
+        """Of the connections that are no more; the others count their own."""
         self._is_slow = False
         self.is_holding = False
         """Several connections have their turn: their replies leave together."""
@@ -145,6 +147,7 @@ class Reactor:
     def replace(self, stage: Any, successor: Any) -> None:
         """A connection has passed a stage: `successor` takes its descriptor and its place."""
         stage.phase = CLOSED
+        successor.requests = stage.requests
         self.connections.discard(stage)
         self.connections.add(successor)
         self._ready[stage.fd] = successor
@@ -162,6 +165,7 @@ class Reactor:
         if self._ready.get(connection.fd) is connection:
             del self._ready[connection.fd]
         self.connections.discard(connection)
+        self.requests_of_closed += connection.requests
         for listener in self._listeners:
             listener.on_room()
         if not self.connections and self._on_empty is not None:

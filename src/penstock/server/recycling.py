@@ -6,12 +6,12 @@ supervisor starts another and lets it go once that one serves.
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from penstock.observe.memory import measure_rss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _JITTER = 0.1
 _TICK_S = 1.0
-_STATM = Path("/proc/self/statm")
 
 
 class Recycling:
@@ -61,15 +60,6 @@ class Recycling:
         if not self._is_told:
             self._is_told = True
             self._tell(reason)
-
-
-def measure_rss() -> int:
-    """Return the octets of memory this process holds now; 0 where the system does not say so."""
-    try:
-        pages = int(_STATM.read_text().split()[1])
-    except OSError:
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _vary(limit: float) -> float:

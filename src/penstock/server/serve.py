@@ -13,7 +13,7 @@ import signal
 import time
 from contextvars import copy_context
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import ApplicationError, MissingExtra, PenstockError
 from penstock.observe.log_file import NO_FILES
@@ -22,6 +22,7 @@ from penstock.server.bind import open_all
 from penstock.server.draining import Drain
 from penstock.server.listen import Listener
 from penstock.server.processes import ProcessPool
+from penstock.server.publisher import Publisher
 from penstock.server.reactor import Reactor
 from penstock.server.systemd import Notifier
 from penstock.server.threads import ThreadPool, too_busy
@@ -33,12 +34,14 @@ if TYPE_CHECKING:
     from penstock.http.request import Request
     from penstock.http.response import Response
     from penstock.observe.access_log import AccessLog
+    from penstock.observe.board import Slot
     from penstock.observe.log_file import LogFiles
+    from penstock.observe.overview import State
     from penstock.server.bind import Bound
     from penstock.server.config import Config
+    from penstock.server.scoreboard import Entry
     from penstock.server.tls import Tls
     from penstock.server.transport import Transport
-    from penstock.server.worker import Seat
 
 _log = logging.getLogger("penstock.server")
 
@@ -52,6 +55,22 @@ _FORCED_STOP_S = 0.1
 _THREADS_STOP_S = 1.0
 
 
+class Minder(Protocol):
+    """Who watches over a server and says when it is to end; without one it is signals that do."""
+
+    entry: Entry | None
+    """Its numbers, where others accept from the same sockets."""
+
+    def take(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
+        """The server begins."""
+
+    def leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The server is done."""
+
+    def say_ready(self, interface: str, reactor: Reactor, config: Config) -> None:
+        """The application, of this kind, has started, and `reactor` accepts connections."""
+
+
 class Server:
     """One process that serves one handler; what the handler sees of it is `http.handler.ServerView`."""
 
@@ -63,15 +82,18 @@ class Server:
         *,
         bound: Sequence[Bound] | None = None,
         handles_signals: bool = True,
-        seat: Seat | None = None,
+        seat: Minder | None = None,
         tls: Tls | None = None,
         log_files: LogFiles = NO_FILES,
+        slot: Slot | None = None,
     ) -> None:
         self.config = config
         self.started_at = time.time()
         """Seconds since the epoch."""
         self.urls: list[str] = []
         """Where it is reached, once it listens."""
+        self.admin_url = ""
+        """Where its figures are told, if anywhere."""
         self.draining = Drain()
         self.log_files = log_files
         self.websocket = config.websocket
@@ -82,6 +104,7 @@ class Server:
         self._bound = bound or ()
         self._seat = seat
         self._tls = tls
+        self._publisher = Publisher(slot) if slot is not None else None
         # A Ctrl-C goes to supervisor and workers alike; the supervisor says what it means.
         both = (signal.SIGINT, signal.SIGTERM) if seat is None else (signal.SIGTERM,)
         self._signals = both if handles_signals else ()  # only the main thread may
@@ -197,6 +220,8 @@ class Server:
         self._take_reopen_signal(loop)
         if self._seat is not None:
             self._seat.take(self, loop)
+        if self._publisher is not None:
+            self._publisher.start()
         access_log = self._open_access_log()
         try:
             if not await self._start_application():
@@ -223,6 +248,8 @@ class Server:
             self._threads.stop(0.0 if self._is_forced or self.config.reload else _THREADS_STOP_S)
             if access_log is not None:
                 access_log.stop()
+            if self._publisher is not None:
+                self._publisher.stop()
             if self._reactor is not None:  # else it never served
                 self._tell("stopped")
 
@@ -276,6 +303,7 @@ class Server:
         self.urls = [bound.url() for bound in self._bound]
         self._announce()
         await self._stop.wait()
+        self._publish("draining")
         if self._notifier is not None:
             self._notifier.stopping()
         # In development the next code is waited for, and a browser asks again.
@@ -324,16 +352,26 @@ class Server:
 
     def _announce(self) -> None:
         """Tell who started the server that it serves: a person, or the supervisor."""
+        self._publish("ready")
         interface = getattr(self._handler, "interface", "Penstock App")
         if self._seat is not None and self._reactor is not None:
             self._seat.say_ready(interface, self._reactor, self.config)
             return
         write_banner(
-            self.config, application_path=self._application_path, urls=self.urls, interface=interface
+            self.config,
+            application_path=self._application_path,
+            urls=self.urls,
+            interface=interface,
+            admin_url=self.admin_url,
         )
         if self._notifier is not None:
             self._notifier.ready(self.urls)
             self._notifier.beat_in(asyncio.get_running_loop())
+
+    def _publish(self, state: State) -> None:
+        """Tell who looks from outside."""
+        if self._publisher is not None:
+            self._publisher.tell(state, self._reactor)
 
     def _tell(self, message: str, *args: object) -> None:
         """Log a step of an orderly life; of a worker's, the supervisor's is told."""

@@ -19,30 +19,34 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 from typing import TYPE_CHECKING
 
-from penstock.errors import ApplicationError
+from penstock.errors import ApplicationError, ConfigError
 from penstock.observe.log_file import NO_FILES, LogFiles, open_log_files
 from penstock.observe.logs import configure
+from penstock.server.admin import SupervisedAdmin, open_supervised
 from penstock.server.backoff import Backoff
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.child import Child, describe_end
+from penstock.server.fork import HANDLED, STOPPING, fork
 from penstock.server.identity import find_identity, set_umask
 from penstock.server.pid_file import holding
 from penstock.server.scoreboard import Scoreboard
 from penstock.server.systemd import Notifier
 from penstock.server.watcher import Watcher, hurried, make_tree
-from penstock.server.worker import Channel, Seat, run_worker
+from penstock.server.worker import Seat, run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from penstock.http.handler import Handler
+    from penstock.observe.board import Slot
     from penstock.server.bind import Bound
     from penstock.server.config import Config
+    from penstock.server.scoreboard import Entry
+    from penstock.server.worker import Channel
 
 _log = logging.getLogger("penstock.server")
 
@@ -58,9 +62,6 @@ _KILL_S = 5.0
 _FORCED_KILL_S = 2.0
 # In development a stuck handler must not keep the next code waiting.
 _RENEW_KILL_S = 1.5
-
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
-_HANDLED = (*_STOPPING, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGCHLD)
 
 
 def supervise(load: Callable[[], Handler], config: Config, *, application_path: str = "") -> int:
@@ -85,15 +86,25 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
 
         watcher = Watcher(make_tree(config, application_path))  # before there is a socket to inherit
     with holding(config.pid_file):
-        bound = open_all(config)
-        supervisor = Supervisor(bound, config, application_path, files, watcher)
+        admin = open_supervised(config, _WORKERS_LIMIT)
+        try:
+            bound = open_all(config)
+        except ConfigError:
+            if admin is not None:
+                admin.close()
+            raise
+        supervisor = Supervisor(bound, config, application_path, files, watcher, admin)
+        kept: Sequence[Bound] = ()
         try:
             return supervisor.run()
         except _Forked as forked:
             seat = forked.seat
+            kept = seat.bound
         finally:
-            supervisor.leave()
+            supervisor.leave(kept)
         # A worker from here on, outside of everything the supervisor does on its way out.
+        if admin is not None and seat.entry is None:
+            return run_worker(admin.make_handler, admin.config, seat, application_path, files)
         return run_worker(load, config, seat, application_path, files)
 
 
@@ -105,7 +116,7 @@ def _warn_of_threads() -> None:
 
 
 class _Forked(BaseException):
-    """Takes a new worker out of the supervisor's code."""
+    """Takes a new process out of the supervisor's code."""
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
@@ -121,8 +132,10 @@ class Supervisor:
         application_path: str = "",
         files: LogFiles = NO_FILES,
         watcher: Watcher | None = None,
+        admin: SupervisedAdmin | None = None,
     ) -> None:
         self._bound = bound
+        self._admin = admin
         self._watcher = watcher
         self._renewed = 0.0
         """When the files changed; 0.0 once the application is there again."""
@@ -148,7 +161,7 @@ class Supervisor:
     def run(self) -> int:
         """Return the exit status; ApplicationError when no worker can start. Raises `_Forked` in a worker."""
         signal.set_wakeup_fd(self._wake_in.fileno(), warn_on_full_buffer=False)
-        for number in _HANDLED:
+        for number in HANDLED:
             signal.signal(number, self._on_signal)
         while True:
             self._take_signals()
@@ -160,14 +173,16 @@ class Supervisor:
             if not self._stops:
                 self._reconcile(now)
             self._notifier.beat()
+            if self._admin is not None:
+                self._tend(self._admin, now)
             self._wait(now)
         if self._failure is not None:
             raise ApplicationError(self._failure)
         _log.info("stopped")
         return 130 if self._stops > 1 else 0
 
-    def leave(self) -> None:
-        """Let go of everything a worker does not share; in the supervisor, of the listening sockets too."""
+    def leave(self, kept: Sequence[Bound] = ()) -> None:
+        """Let go of everything but the sockets a new process serves; in the supervisor, of them too."""
         signal.set_wakeup_fd(-1)
         if self._watcher is not None:
             self._watcher.channel.close()
@@ -175,11 +190,13 @@ class Supervisor:
         self._wake_out.close()
         for worker in self._workers.values():
             worker.channel.close()
-        if os.getpid() == self._pid:
-            for bound in self._bound:
+        for bound in self._bound:
+            if bound not in kept:
                 bound.close()
-            if self._watcher is not None:
-                self._watcher.stop()
+        if self._watcher is not None and os.getpid() == self._pid:
+            self._watcher.stop()
+        if self._admin is not None:
+            self._admin.leave(kept)
 
     # Signals.
 
@@ -189,7 +206,7 @@ class Supervisor:
     def _take_signals(self) -> None:
         while self._signals:
             number = self._signals.pop(0)
-            if number in _STOPPING:
+            if number in STOPPING:
                 self._stop()
             elif number == signal.SIGUSR1:
                 self._reopen()
@@ -235,6 +252,8 @@ class Supervisor:
         self._files.reopen()
         for worker in self._workers.values():
             worker.channel.send("reopen")
+        if self._admin is not None:
+            self._admin.reopen()
 
     def _renew(self, what: str) -> None:
         """The code has changed: every worker goes, and when all are gone the next ones come. What the one
@@ -261,6 +280,16 @@ class Supervisor:
         _log.info("%d workers wanted", wanted)
 
     # Workers.
+
+    def _tend(self, admin: SupervisedAdmin, now: float) -> None:
+        """Tell how things stand, and have the admin endpoint answer."""
+        workers = [(w.pid, w.entry.place, w.started, w.is_retiring) for w in self._workers.values()]
+        admin.tell_of(workers, is_draining=bool(self._stops))
+        if not self._stops and admin.is_due(now):
+            try:
+                admin.begin(*self._fork(None, [admin.bound], None))
+            except OSError as error:
+                _log.error("cannot fork the admin endpoint: %s", error.strerror)
 
     def _reconcile(self, now: float) -> None:
         """Start what is missing; retire what is too much."""
@@ -301,37 +330,22 @@ class Supervisor:
         entry = self._scoreboard.give()
         if entry is None:  # too many that do not end; they are killed in time
             return
+        slot = self._admin.give(entry.place) if self._admin is not None else None
         try:
-            ours, theirs = Channel.pair()
+            pid, channel = self._fork(entry, self._bound, slot)
         except OSError:
             self._scoreboard.take_back(entry)
             raise
-        _flush()
-        # Blocked until the child has its own answer to them: one that came in between would be lost.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-        try:
-            pid = os.fork()
-        except OSError:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            ours.close()
-            theirs.close()
-            self._scoreboard.take_back(entry)
-            raise
-        if pid:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
-            worker = self._workers[pid] = Child(pid, ours, entry, now)
-            worker.kill_at = now + 2 * self._config.lifespan_timeout_s  # to import it, and to start it
-            _log.debug("worker %d is started", pid)
-            return
-        for number in _HANDLED:
-            # A Ctrl-C goes to the whole group, a hang-up too: the supervisor says what they mean. Not
-            # SIG_IGN, which would reach the programs that the application starts.
-            is_default = number in (signal.SIGTERM, signal.SIGCHLD)
-            signal.signal(number, signal.SIG_DFL if is_default else _ignore)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        ours.close()
-        raise _Forked(Seat(theirs, entry, self._bound, is_first=not self._is_booted))
+        worker = self._workers[pid] = Child(pid, channel, entry, now)
+        worker.kill_at = now + 2 * self._config.lifespan_timeout_s  # to import it, and to start it
+        _log.debug("worker %d is started", pid)
+
+    def _fork(self, entry: Entry | None, bound: Sequence[Bound], slot: Slot | None) -> tuple[int, Channel]:
+        """Return a new process and our end of its channel; in it, `_Forked` is raised."""
+        pid, channel = fork()
+        if not pid:
+            raise _Forked(Seat(channel, entry, bound, slot, is_first=not self._is_booted))
+        return pid, channel
 
     def _listen_to(self, worker: Child) -> None:
         """Take what a worker has to say."""
@@ -359,7 +373,11 @@ class Supervisor:
             return
         self._is_booted = True
         write_banner(
-            self._config, application_path=self._application_path, urls=self._urls, interface=interface
+            self._config,
+            application_path=self._application_path,
+            urls=self._urls,
+            interface=interface,
+            admin_url=self._admin.bound.url() if self._admin is not None else "",
         )
         self._notifier.ready(self._urls)
 
@@ -378,7 +396,15 @@ class Supervisor:
                 del self._workers[pid]
                 worker.channel.close()
                 self._scoreboard.take_back(worker.entry)
+                if self._admin is not None:
+                    self._admin.bury(worker.entry.place, was_told=worker.is_retiring)
                 self._on_end(worker, os.waitstatus_to_exitcode(status))
+            elif self._admin is not None and pid == self._admin.pid:
+                self._admin.on_end()
+                if not self._stops:
+                    _log.error(
+                        "the admin endpoint has ended, %s", describe_end(os.waitstatus_to_exitcode(status))
+                    )
 
     def _on_end(self, worker: Child, code: int) -> None:
         if worker.is_retiring:
@@ -459,16 +485,3 @@ class Supervisor:
             self._wake_out.recv(4096)
         except BlockingIOError:
             pass
-
-
-def _flush() -> None:
-    """Write what both processes would write once more."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (AttributeError, OSError, ValueError):
-            pass  # closed, or nobody reads it
-
-
-def _ignore(_number: int, _frame: object) -> None:
-    """A signal that is the supervisor's."""

@@ -66,6 +66,7 @@ class Transport:
         "peer_ended",
         "phase",
         "reactor",
+        "requests",
         "sock",
         "unsent",
     )
@@ -78,6 +79,8 @@ class Transport:
         self._recv = sock.recv
         self._send = sock.send
         self.phase: int = IDLE
+        self.requests = 0
+        """Begun on this connection so far; the publisher's thread reads it."""
         self.mask = IN
         """The events asked for."""
         self.unsent: memoryview | None = None

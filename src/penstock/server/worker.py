@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from penstock.errors import PenstockError
 from penstock.server.heartbeat import Heartbeat
-from penstock.server.identity import enter_directory, load_as_user
+from penstock.server.identity import enter_directory, give_up_root
 from penstock.server.recycling import Recycling
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from penstock.http.handler import Handler
+    from penstock.observe.board import Slot
     from penstock.observe.log_file import LogFiles
     from penstock.server.bind import Bound
     from penstock.server.config import Config
@@ -88,11 +89,19 @@ class Seat:
     """What a worker has from its supervisor: the channel, its numbers and the listening sockets."""
 
     def __init__(
-        self, channel: Channel, entry: Entry, bound: Sequence[Bound], *, is_first: bool = False
+        self,
+        channel: Channel,
+        entry: Entry | None,
+        bound: Sequence[Bound],
+        slot: Slot | None = None,
+        *,
+        is_first: bool = False,
     ) -> None:
         self.channel = channel
         self.entry = entry
         self.bound = bound
+        self.slot = slot
+        """Where its figures are told."""
         self.is_first = is_first
         """Nothing has been served yet."""
         self._server: Server | None = None
@@ -145,15 +154,23 @@ def run_worker(
     try:
         if config.chdir is not None and Path(config.chdir).is_absolute():
             enter_directory(config)  # anew: a link on the way may name the next release by now
+        tls = give_up_root(config)
         withdraw()  # the application may configure logging, as in a single process
         if config.reload:
             from penstock.server.forgiving import Forgiving
 
             load = partial(Forgiving, load, config, seat, application_path)
-        handler, tls = load_as_user(load, config)
+        handler = load()
         configure(config.log_level, files, development=config.development)
         return Server(
-            handler, config, application_path, bound=seat.bound, seat=seat, tls=tls, log_files=files
+            handler,
+            config,
+            application_path,
+            bound=seat.bound,
+            seat=seat,
+            tls=tls,
+            log_files=files,
+            slot=seat.slot,
         ).run()
     except PenstockError as error:
         seat.channel.send("failed", "; ".join(filter(None, map(str.strip, str(error).splitlines()))))

@@ -1,0 +1,191 @@
+"""What is known of a server from outside of it: the figures its processes told, put together.
+
+`Front` is told by whoever started the server, `Figures` by each process that serves, both as JSON on a
+`Board`; `Overview` joins them and says what `/readyz`, `/metrics` and `penstock ctl` say. Times on the board
+are those of the monotonic clock, which all processes of a machine share; what is said is ages.
+Absent on purpose: any look into another process, which may be stuck or dead.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from penstock.observe.memory import measure_rss
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from penstock.observe.board import Board, Slot
+
+    State = Literal["starting", "ready", "draining"]
+
+FRONT_BYTES: Final = 2**18
+FIGURES_BYTES: Final = 2**14
+
+_POOL: Final = ("total_workers", "active_workers", "idle_workers", "queue_depth")
+
+
+@dataclass(slots=True)
+class Front:
+    """What the supervisor, or the single process, tells of the whole."""
+
+    pid: int
+    started: float
+    is_supervised: bool
+    stuck_timeout_s: float
+    state: State = "starting"
+    workers: Sequence[tuple[int, int, float, bool]] = ()
+    """Of each that lives: pid, slot, start, whether it was told to end."""
+    restarts: int = 0
+    """Workers that ended without being told to."""
+    requests_of_ended: int = 0
+
+    def tell(self, slot: Slot) -> None:
+        slot.write(json.dumps(asdict(self), separators=(",", ":")).encode())
+
+
+@dataclass(slots=True)
+class Figures:
+    """What a process that serves tells of itself."""
+
+    state: State
+    told: float
+    loop_still_s: float = 0.0
+    """How long the loop had not turned when this was told; up to about a second is nothing."""
+    connections: int = 0
+    requests: int = 0
+    """Begun, so far."""
+    requests_in_flight: int = 0
+    oldest: float | None = None
+    thread_pool: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(_POOL, 0))
+    listed: list[dict[str, Any]] = field(default_factory=list)
+    """Of the oldest requests in flight: line, route, since, runs."""
+
+    def tell(self, slot: Slot) -> None:
+        """Tell as many of the requests as there is room for."""
+        while len(octets := json.dumps(asdict(self), separators=(",", ":")).encode()) > slot.capacity:
+            self.listed = self.listed[: len(self.listed) // 2]
+        slot.write(octets)
+
+
+def read_figures(slot: Slot) -> Figures | None:
+    """Return what was told last in this slot; None when nothing was."""
+    octets = slot.read()
+    return None if octets is None else Figures(**json.loads(octets))
+
+
+def age_of(since: float | None, now: float) -> float | None:
+    """Return seconds, to the millisecond; None when there is no beginning."""
+    return None if since is None else round(max(0.0, now - since), 3)
+
+
+class Worker:
+    """One process that serves, as of now."""
+
+    def __init__(self, pid: int, started: float, figures: Figures | None, now: float) -> None:
+        self.pid = pid
+        self.started = started
+        self.figures = figures or Figures("starting", now)
+        self.state: str = self.figures.state
+
+    def to_json(self, now: float) -> dict[str, Any]:
+        figures = self.figures
+        return {
+            "pid": self.pid,
+            "state": self.state,
+            "uptime_seconds": age_of(self.started, now),
+            "connections": figures.connections,
+            "requests_total": figures.requests,
+            "requests_in_flight": figures.requests_in_flight,
+            "oldest_request_seconds": age_of(figures.oldest, now),
+            "thread_pool": figures.thread_pool,
+            "rss_bytes": measure_rss(self.pid),
+            "loop_still_seconds": round(figures.loop_still_s, 3),
+            "figures_age_seconds": age_of(figures.told, now),
+        }
+
+
+class Overview:
+    """A server as its board shows it now."""
+
+    def __init__(self, board: Board) -> None:
+        self.now = now = time.monotonic()
+        octets = board.slots[0].read()
+        self.front = Front(**json.loads(octets)) if octets else Front(0, now, False, 0.0)
+        self.workers = [
+            self._make_worker(pid, started, read_figures(board.slots[place]), is_ending)
+            for pid, place, started, is_ending in self.front.workers
+        ]
+
+    def _make_worker(self, pid: int, started: float, figures: Figures | None, is_ending: bool) -> Worker:  # noqa: FBT001
+        worker = Worker(pid, started, figures, self.now)
+        limit_s = self.front.stuck_timeout_s
+        if is_ending:
+            worker.state = "draining"
+        elif worker.state == "ready" and limit_s and worker.figures.loop_still_s >= limit_s:
+            worker.state = "stuck"
+        return worker
+
+    @property
+    def status(self) -> str:
+        """`ok` while requests are served; else starting, draining or stuck."""
+        states = {worker.state for worker in self.workers}
+        if self.front.state == "draining":
+            return "draining"
+        if "ready" in states:
+            return "ok"
+        return next((state for state in ("stuck", "starting", "draining") if state in states), "starting")
+
+    @property
+    def is_alive(self) -> bool:
+        """False: only a restart helps. A stuck worker is replaced by its supervisor, if it has one."""
+        return self.front.is_supervised or self.status != "stuck"
+
+    def health(self) -> dict[str, Any]:
+        timestamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return {
+            "status": self.status,
+            "uptime_seconds": age_of(self.front.started, self.now),
+            "timestamp": timestamp,
+            "workers_ready": sum(worker.state == "ready" for worker in self.workers),
+        }
+
+    def metrics(self) -> dict[str, Any]:
+        figures = [worker.figures for worker in self.workers]
+        oldest = min((each.oldest for each in figures if each.oldest is not None), default=None)
+        workers = [worker.to_json(self.now) for worker in self.workers]
+        rss_bytes = sum(worker["rss_bytes"] for worker in workers)
+        if self.front.is_supervised:
+            rss_bytes += measure_rss(self.front.pid)
+        return {
+            "status": self.status,
+            "pid": self.front.pid,
+            "uptime_seconds": age_of(self.front.started, self.now),
+            "connections": sum(each.connections for each in figures),
+            "requests_total": self.front.requests_of_ended + sum(each.requests for each in figures),
+            "requests_in_flight": sum(each.requests_in_flight for each in figures),
+            "oldest_request_seconds": age_of(oldest, self.now),
+            "thread_pool": {key: sum(each.thread_pool.get(key, 0) for each in figures) for key in _POOL},
+            "rss_bytes": rss_bytes,
+            "restarts": self.front.restarts,
+            "workers": workers,
+        }
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The oldest requests in flight, the oldest first."""
+        found = [
+            {
+                "line": each["line"],
+                "route": each["route"],
+                "age_seconds": age_of(each["since"], self.now),
+                "runs": each["runs"],
+                "worker": worker.pid,
+            }
+            for worker in self.workers
+            for each in worker.figures.listed
+        ]
+        return sorted(found, key=lambda request: -request["age_seconds"])
