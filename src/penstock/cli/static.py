@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SWITCHES = {
     "listing": (False, "a page for a directory without an index file"),
     "precompressed": (True, "serve FILE.zst, FILE.br or FILE.gz for FILE"),
-    "compress": (True, "gzip small files of compressible types"),
+    "compress": (True, "compress small files of types that gain by it"),
     "links-outside": (False, "follow symbolic links out of the directory"),
     "dotfiles": (False, "serve names that begin with a point"),
     "uploads": (False, "PUT and POST store files"),

@@ -11,6 +11,7 @@ import pytest
 from penstock.app.static.files import StaticFiles
 from penstock.app.static.site import StaticSite
 from tests.app.static.site import LARGE, SCRIPT, TEXT, make_folder, serving_site, settle
+from tests.codings import decode, need_coding
 from tests.server.harness import serve
 
 
@@ -116,20 +117,55 @@ def test_if_range(root, target):
 def test_gzip_is_made_for_who_takes_it(root):
     with serving_site(root) as running:
         plain = get(running, "/app.js")
-        for accepted in ("gzip", "x-gzip;q=0.5", "*", "br, gzip;q=0.1"):
+        for accepted in ("gzip", "x-gzip;q=0.5", "deflate, gzip;q=0.1", "br;q=0, zstd;q=0, *"):
             for _ in range(2):
                 reply = get(running, "/app.js", f"Accept-Encoding: {accepted}")
                 assert reply.get("content-encoding") == "gzip", accepted
                 assert gzip.decompress(reply.content) == SCRIPT
                 assert reply.get("vary") == "Accept-Encoding" == plain.get("vary")
                 assert reply.get("etag") != plain.get("etag")
-        for accepted in ("gzip;q=0", "br", "identity", "*;q=0, identity", "gzip;q=0.1, identity;q=0.5", ""):
+        for accepted in (
+            "gzip;q=0",
+            "deflate",
+            "identity",
+            "*;q=0, identity",
+            "gzip;q=0.1, identity;q=0.5",
+            "",
+        ):
             reply = get(running, "/app.js", f"Accept-Encoding: {accepted}")
             assert (reply.get("content-encoding"), reply.content) == (None, SCRIPT), accepted
-        assert get(running, "/app.js", "Accept-Encoding: identity;q=0, br").status == 406
+        assert get(running, "/app.js", "Accept-Encoding: identity;q=0, deflate").status == 406
         tag = get(running, "/app.js", "Accept-Encoding: gzip").get("etag")
         assert get(running, "/app.js", "Accept-Encoding: gzip", f"If-None-Match: {tag}").status == 304
         assert get(running, "/app.js", f"If-None-Match: {tag}").status == 200
+
+
+@pytest.mark.parametrize("coding", ["zstd", "br", "gzip"])
+def test_each_coding_is_made_once_and_is_a_representation_of_its_own(root, coding):
+    need_coding(coding)
+    with serving_site(root) as running:
+        tags = {get(running, "/app.js").get("etag")}
+        for accepted in (coding, f"{coding}, *;q=0.1", f"gzip;q=0.5, {coding};q=0.6"):
+            for _ in range(2):
+                reply = get(running, "/app.js", f"Accept-Encoding: {accepted}")
+                assert reply.get("content-encoding") == coding, accepted
+                assert decode(coding, reply.content) == SCRIPT
+                tags.add(reply.get("etag"))
+        refused = get(running, "/app.js", f"Accept-Encoding: {coding};q=0, identity")
+        part = get(running, "/app.js", f"Accept-Encoding: {coding}", "Range: bytes=0-3")
+
+    assert len(tags) == 2
+    assert (refused.get("content-encoding"), refused.content) == (None, SCRIPT)
+    assert (part.status, part.get("content-encoding"), len(part.content)) == (206, coding, 4)
+
+
+def test_what_was_made_ahead_goes_before_what_is_made_here(root):
+    (root / "app.js.gz").write_bytes(b"ahead")
+    settle(root)
+    with serving_site(root) as running:
+        reply = get(running, "/app.js", "Accept-Encoding: gzip, br, zstd")
+
+    assert (reply.get("content-encoding"), reply.content) == ("gzip", b"ahead")
 
 
 def test_gzip_is_not_made_where_it_gains_nothing(root):
@@ -176,9 +212,9 @@ def test_a_sibling_that_is_stale_or_leads_out_is_passed_over(root):
     os.utime(root / "app.js.br", (0, 0))
     (root / "text.txt.br").symlink_to(root.parent / "secret.txt")
     with serving_site(root) as running:
-        assert get(running, "/app.js", "Accept-Encoding: br").content == SCRIPT
-        reply = get(running, "/text.txt", "Accept-Encoding: br")
-        assert (reply.content, reply.get("content-encoding")) == (TEXT, None)
+        for target, content in (("/app.js", SCRIPT), ("/text.txt", TEXT)):
+            reply = get(running, target, "Accept-Encoding: br")
+            assert decode(reply.get("content-encoding"), reply.content) == content
 
 
 # -- changes
@@ -210,11 +246,13 @@ def test_without_an_interval_every_change_is_seen_at_once(root):
 
 def test_siblings_that_come_and_go_are_seen(root):
     with serving_site(root, check_interval_s=0) as running:
-        assert gzip.decompress(get(running, "/app.js", "Accept-Encoding: br, gzip").content) == SCRIPT
+        reply = get(running, "/app.js", "Accept-Encoding: br, gzip")
+        assert decode(reply.get("content-encoding"), reply.content) == SCRIPT
         (root / "app.js.br").write_bytes(b"brotli")
         assert get(running, "/app.js", "Accept-Encoding: br, gzip").content == b"brotli"
         (root / "app.js.br").unlink()
-        assert gzip.decompress(get(running, "/app.js", "Accept-Encoding: br, gzip").content) == SCRIPT
+        reply = get(running, "/app.js", "Accept-Encoding: br, gzip")
+        assert decode(reply.get("content-encoding"), reply.content) == SCRIPT
 
 
 def test_the_cache_is_bounded(root):

@@ -52,8 +52,8 @@ class StaticFiles(Router):
     file that answers a path nothing is found for, unless its last segment has a point: the page of a
     single-page application. `cache_control`: values of Cache-Control by glob, the first match counts; `*`
     matches `/`, too. `precompressed`: serve `a.js.zst`, `.br` or `.gz` for `a.js` to who accepts it.
-    `compress`: gzip small files of compressible types. `links_outside`: follow symbolic links out of the
-    directory. `dotfiles`: serve names that begin with a point. `uploads`: PUT and POST store files.
+    `compress`: compress small files of types that gain by it. `links_outside`: follow symbolic links out of
+    the directory. `dotfiles`: serve names that begin with a point. `uploads`: PUT and POST store files.
     Files up to `cache_file_bytes` are kept in memory, `cache_bytes` in all, larger ones open, `open_files` of
     them, and checked for changes every `check_interval_s`.
     """
