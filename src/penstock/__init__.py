@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from penstock.app.static.files import StaticFiles
     from penstock.app.websocket.socket import WebSocket
     from penstock.errors import ClientDisconnected, HTTPError, WebSocketDisconnect
+    from penstock.http.compression import Compression
     from penstock.http.event_stream import EventStream
     from penstock.http.events import Event
     from penstock.http.file_response import FileResponse
@@ -41,6 +42,7 @@ _PLACES = {
     "App": "penstock.app.application",
     "BodyStream": "penstock.http.handler",
     "ClientDisconnected": "penstock.errors",
+    "Compression": "penstock.http.compression",
     "Event": "penstock.http.events",
     "EventStream": "penstock.http.event_stream",
     "FileResponse": "penstock.http.file_response",
@@ -63,6 +65,7 @@ __all__ = [
     "App",
     "BodyStream",
     "ClientDisconnected",
+    "Compression",
     "Event",
     "EventStream",
     "FileResponse",

@@ -18,6 +18,7 @@ PUBLIC = {
     "App",
     "BodyStream",
     "ClientDisconnected",
+    "Compression",
     "Event",
     "EventStream",
     "FileResponse",

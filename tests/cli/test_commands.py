@@ -266,6 +266,7 @@ def other_value(setting):
         "interface": "asgi",
         "loop": "uvloop",
         "preload": "true",
+        "compression": "true",
         "access_log": "false",
         "log_file": "server.log",
         "access_log_file": "access.log",

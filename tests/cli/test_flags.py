@@ -7,6 +7,7 @@ not happen under the flag's default.
 from __future__ import annotations
 
 import grp
+import gzip
 import json
 import os
 import pwd
@@ -47,6 +48,10 @@ async def home() -> str:
 @app.post("/")
 async def take(request: Request) -> str:
     return str(len(request.body))
+
+@app.get("/long")
+async def long() -> str:
+    return "long" * 1000
 
 @app.get("/wait")
 def wait() -> str:
@@ -870,6 +875,16 @@ def test_group_is_that_of_who_serves():
     words = ["--user", "nobody", "--group", "daemon"]
     with unprivileged.public_folder() as folder, unprivileged.serving(folder, *words) as (_, url):
         assert unprivileged.ask(url)["groups"] == [grp.getgrnam("daemon").gr_gid] * 3
+
+
+@pytest.mark.parametrize("words", [(), ("--workers", "2")])
+def test_compression_is_of_responses(tmp_path, words):
+    with serving(tmp_path, "--compression", *words) as server:
+        octets = server.exchange(b"GET /long HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n")
+
+    head, _, content = octets.partition(b"\r\n\r\n")
+    assert b"\r\nContent-Encoding: gzip\r\n" in head
+    assert gzip.decompress(content) == b"long" * 1000
 
 
 @pytest.mark.parametrize("words", [(), ("--workers", "2")])

@@ -27,6 +27,7 @@ SPECIAL = {
     "interface": ("native", "asgi", "wsgi"),
     "loop": ("asyncio", "uvloop", "asyncio"),
     "host": ("127.0.0.2", "127.0.0.3", "localhost"),
+    "compression": ("false", "true", "false"),
     "access_log": ("false", "true", "false"),
     "log_file": ("one", "two", "three"),
     "access_log_file": ("one", "two", "three"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from penstock.app.failures import Registered
     from penstock.app.lifespan import Lifespan
     from penstock.app.routing.converters import Converter
+    from penstock.http.compression import Compression
     from penstock.http.handler import Endpoint, ServerView
     from penstock.http.request import Request
 
@@ -56,6 +57,7 @@ class App(Router):
 
     `lifespan` is an async context manager function, taking the application or nothing; what it yields, a
     dict or None, goes into `app.state`. `converters` are further kinds of path parameter, by name.
+    `compression` says which responses are compressed; none are without it.
     """
 
     resolve: Callable[[Request], Endpoint]
@@ -66,9 +68,11 @@ class App(Router):
         *,
         lifespan: Callable[..., Any] | None = None,
         converters: Mapping[str, Converter] | None = None,
+        compression: Compression | None = None,
     ) -> None:
         super().__init__()
         self.lifespan = lifespan
+        self.compression = compression
         self.state = State()
         self.converters: dict[str, Converter] = {}
         self.startup_functions: list[Callable[[], Any]] = []

@@ -76,6 +76,8 @@ class ForeignServer:
         """Carry on a coroutine in a Task."""
         return asyncio.get_running_loop().create_task(coroutine)
 
+    run_soon = run_eagerly
+
     async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
         """Return `function(*args)`, run in the thread pool in a copy of the caller's context."""
         if self._threads is None:

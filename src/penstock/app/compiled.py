@@ -15,7 +15,7 @@ from penstock.app.routing.router import METHODS
 from penstock.app.routing.table import Bound, build_resolver
 from penstock.app.routing.template import parse_template
 from penstock.errors import ApplicationError
-from penstock.http.handler import INLINE, Endpoint
+from penstock.http.handler import INLINE, TASK, Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -51,7 +51,7 @@ class Compiled:
         failures = _failures(placed.apps)
         build = build_plan if placed.route.websocket is None else _websocket_builder()
         plan = build(placed, template, failures)
-        plan.endpoint.call = _with_hooks(plan.call, placed.apps, failures, is_async=plan.is_async)
+        plan.endpoint.call = _with_hooks(plan.call, placed.apps, failures, plan.endpoint.run)
         self.plans.append((placed, plan))
         self.templates.setdefault(placed.route.name, []).append(template)
         return Bound(placed, template, plan.endpoint, template.names)
@@ -73,13 +73,16 @@ class _EndpointMaker:
             except BaseException as error:
                 return failures.answer(request, error)
 
-        return Endpoint(_with_hooks(call, self._apps, failures, is_async=False), INLINE)
+        return Endpoint(_with_hooks(call, self._apps, failures, INLINE), INLINE)
 
 
-def _with_hooks(call: Call, apps: tuple[App, ...], failures: Failures, *, is_async: bool) -> Call:
+def _with_hooks(call: Call, apps: tuple[App, ...], failures: Failures, run: int) -> Call:
+    """Return `call` with what each application has put round its endpoints, compression outermost."""
     for app in reversed(apps):
         hooks = Hooks(tuple(app.before_hooks), tuple(app.after_hooks))
-        call = hooks.put_round(call, failures, is_async=is_async)
+        call = hooks.put_round(call, failures, is_async=run == TASK)
+        if app.compression is not None:
+            call = app.compression.put_round(call, run)
     return call
 
 

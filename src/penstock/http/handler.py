@@ -71,6 +71,14 @@ class Endpoint:
         self.timeout_s = timeout_s
         """Until its response begins, or 504; None means the server's, 0 no limit. INLINE has none."""
 
+    def with_call(self, call: Call) -> Endpoint:
+        """Return the same with another `call`."""
+        other = Endpoint(call)
+        for name in Endpoint.__slots__:
+            if name != "call":
+                setattr(other, name, getattr(self, name))
+        return other
+
     def __repr__(self) -> str:
         return f"<Endpoint {self.route or self.call!r}>"
 
@@ -131,7 +139,13 @@ class ServerView(Protocol):
         ...
 
     def run_eagerly(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine at once: its result when it did not wait, else the asyncio.Task it goes on in."""
+        """Run a coroutine at once: its result when it did not wait, else the asyncio.Task it goes on in. Not
+        from within a Task.
+        """
+        ...
+
+    def run_soon(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Return the asyncio.Task that runs a coroutine; keep it, or it may be collected."""
         ...
 
     async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:

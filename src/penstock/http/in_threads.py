@@ -26,6 +26,7 @@ class InThreads:
 
     def __init__(self, content: Iterable[Any], server: ServerView) -> None:
         self._content = content
+        self._server = server
         self._run = server.continue_in_thread
         self._context: Context | None = None
         self._iterator: Any = None
@@ -35,6 +36,7 @@ class InThreads:
         """A thread makes a piece, or is about to."""
         self._is_closed = False
         self._right_to_close = [True]
+        self._closing: Any = None
 
     def __aiter__(self) -> InThreads:
         return self
@@ -64,10 +66,10 @@ class InThreads:
         return next(self._iterator, _END)
 
     async def aclose(self) -> None:
-        """Have the iterator closed in a thread."""
+        """Have the iterator closed in a thread; not waited for."""
         self._is_closed = True
         if not self._is_at_work and hasattr(self._target(), "close"):
-            await self._run(self._close)
+            self._closing = self._server.run_soon(self._run(self._close))
 
     def _run_in_context(self, function: Callable[[], Any]) -> Any:
         return function() if self._context is None else self._context.run(function)

@@ -292,6 +292,13 @@ class Config:
         purpose="compress messages for clients that offer it (permessage-deflate)",
     )
 
+    # Off: compressing a secret beside what an attacker chose gives it away (BREACH), and a proxy may do it.
+    compression: bool = _setting(
+        default=False,
+        group=LOG,
+        kind=Switch(),
+        purpose="compress responses of types that gain by it, for clients that accept it",
+    )
     access_log: bool = _setting(default=True, group=LOG, kind=Switch(), purpose="a log line for each request")
     log_file: str | None = _setting(
         None, LOG, Text("FILE", "a path"), "the log goes there, not to stderr; SIGUSR1 reopens it"

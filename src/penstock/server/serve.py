@@ -127,6 +127,10 @@ class Server:
         assert self._reactor is not None  # noqa: S101 - requests come through it
         return self._reactor.run(coroutine)
 
+    def run_soon(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Return the Task that runs a coroutine."""
+        return asyncio.get_running_loop().create_task(coroutine)
+
     async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
         """Return `function(*args)`, run in the thread pool in a copy of the caller's context. HTTPError 503
         when its queue is full.
@@ -330,6 +334,10 @@ class Server:
 
             reactor.tls = self._tls or Tls(self.config)
             reactor.begin = reactor.tls.begin
+        if self.config.compression:
+            from penstock.server.compressing import compress
+
+            compress(reactor)
         if self.config.root_path:
             from penstock.server.proxies import mount
 
