@@ -25,6 +25,7 @@ NAMES = (
     "files",
     "many_clients",
     "servers",
+    "tls",
 )
 """Each a module with `measure(options) -> Report`."""
 

@@ -32,9 +32,11 @@ def has_wrk() -> bool:
     return shutil.which("wrk") is not None
 
 
-def load(port: int, path: str, *, connections: int, seconds: int) -> Load:
-    """Request `path` on all connections, each again as soon as it is answered, for so long."""
-    target = f"http://127.0.0.1:{port}{path}"
+def load(port: int, path: str, *, connections: int, seconds: int, scheme: str = "http") -> Load:
+    """Request `path` on all connections, each again as soon as it is answered, for so long; "https" by wrk
+    only.
+    """
+    target = f"{scheme}://127.0.0.1:{port}{path}"
     if has_wrk():
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", target]
         return _read_wrk(_run(command))

@@ -20,6 +20,7 @@ FIGURES = {
     "memory": ["300 idle", "KB/connection", "64 active beside 300 idle"],
     "files": ["10k.html", "200k.bin", "penstock-mounted", "req/s", "us CPU/req"],
     "many_clients": ["20 clients x 1 MiB", "failed", "MB/s", "ms CPU/GB", "MB resident"],
+    "tls": ["hello over TLS", "penstock-inline", "req/s", "us CPU/req"],
     "servers": ["penstock-threads", "penstock-inline", "req/s", "us CPU/req"],
 }
 
