@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -137,6 +138,33 @@ def test_a_file_that_is_replaced_is_sent_as_it_was(path, way):
         assert client.octets == content
         client.octets = b""
         assert client.ask("/inline").content == b"new"
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_sendfile_is_read(path, number, monkeypatch):
+    """Such are not at hand where the tests run."""
+
+    def refuse(*arguments):
+        raise OSError(number, "no sendfile here")
+
+    monkeypatch.setattr(transfer, "_sendfile", refuse)
+    with serve(routes(path)) as running, running.connect() as client:
+        for _ in range(2):
+            assert client.ask("/inline").content == path.read_bytes()
+
+
+def test_a_disk_that_fails_ends_the_connection_and_is_logged(path, monkeypatch):
+    def fail(out, file, start, count):
+        if start:
+            raise OSError(errno.EIO, "Input/output error")
+        return os.sendfile(out, file, start, min(count, 100_000))
+
+    monkeypatch.setattr(transfer, "_sendfile", fail)
+    with serve(routes(path)) as running, running.connect(request("/inline")) as client:
+        assert len(client.take_all()) < SIZE
+        wait_until(lambda: running.log.messages("cannot be read: Input/output error"), "the log says so")
+        wait_until(lambda: not descriptors_of(path), "the file closes")
+        assert running.ask("/hello").content == b"hello"
 
 
 def test_slow_readers_hold_no_thread_and_nobody_up(path, way):

@@ -11,6 +11,7 @@ Where there is no sendfile, and over TLS, a slice is read and sent.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -38,6 +39,9 @@ _log = logging.getLogger("penstock.server")
 # While a hundred clients get one each, 20 ms, others wait.
 _SLICE_BYTES = 1024 * 1024
 _READ_BYTES = 128 * 1024  # read and sent: what is not taken stays in memory meanwhile
+
+_OF_THE_FILE = frozenset({errno.EIO, errno.ESTALE, errno.EISDIR, errno.EBADF, errno.EINVAL, errno.ENOMEM})
+_NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})  # of this file system
 
 _NOTHING = memoryview(b"")
 _MORE = getattr(socket, "MSG_MORE", 0)
@@ -136,8 +140,11 @@ class _Transfer:
             self._send_next()
         except BlockingIOError:
             pass
-        except OSError:  # the client left
-            connection.close()
+        except OSError as error:
+            if error.errno in _OF_THE_FILE:
+                reason = error.strerror
+                _log.error("%s: the file cannot be read: %s; connection closed", self._request, reason)
+            connection.close()  # for any other the client has left
             return
         except Exception:
             _log.exception("%s: the transfer failed", self._request)
@@ -184,7 +191,14 @@ class _Transfer:
             self._at = 0
 
     def _send_file(self, start: int, count: int) -> int:
-        sent: int = _sendfile(self._connection.fd, self._response.file.fd, start, min(count, _SLICE_BYTES))
+        to, file = self._connection.fd, self._response.file.fd
+        try:
+            sent: int = _sendfile(to, file, start, min(count, _SLICE_BYTES))
+        except OSError as error:
+            if error.errno not in _NO_SENDFILE:
+                raise
+            self._uses_sendfile = False
+            return self._send_read(start, count)
         return sent
 
     def _send_read(self, start: int, count: int) -> int:
