@@ -55,6 +55,31 @@ def test_sigkill_of_a_worker_under_load_loses_only_its_own_requests(tmp_path):
     assert "by SIGKILL; it is replaced" in server.log
 
 
+def test_sigkill_loses_the_requests_in_flight_in_that_worker_and_no_other(tmp_path):
+    with workers(tmp_path) as server:
+        clients = {server.ask("/pid"): 0 for _ in range(40)}
+        for client in clients:
+            clients[client] = int(client.recv(65_536).rpartition(b"\r\n\r\n")[2])
+        killed = min(clients.values())
+        for number, client in enumerate(clients):
+            path = "/task/1" if number % 2 else "/thread/1"
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n".encode())
+        assert {int(get(server, "/pid")) for _ in range(20)} == set(clients.values()), "all of it has arrived"
+
+        os.kill(killed, signal.SIGKILL)
+        replies = {}
+        for client in clients:
+            try:
+                replies[client] = receive(client)
+            except ConnectionResetError:
+                replies[client] = b""
+
+    lost = [client for client, reply in replies.items() if not reply]
+    assert len(lost) == sum(pid == killed for pid in clients.values()) > 0
+    assert {clients[client] for client in lost} == {killed}
+    assert all(b" 200 OK\r\n" in replies[client] for client in clients if client not in lost)
+
+
 def test_a_worker_that_ends_again_and_again_is_replaced_with_growing_delays(tmp_path):
     with workers(tmp_path, count=2) as server:
         for _ in range(3):
