@@ -72,6 +72,7 @@ def test_scope_is_complete():
         seen.update(scope)
         await receive()
         await send({"type": "websocket.accept"})
+        await receive()
 
     with hosted(app, proxy_trust="127.0.0.1") as server:
         fields = {"X-Own": "a", "X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/chat"}
