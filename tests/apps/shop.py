@@ -7,7 +7,17 @@ import hashlib
 import os
 import time
 
-from penstock import App, BodyStream, FileResponse, JSONResponse, Request, Response, StreamResponse
+from penstock import (
+    App,
+    BodyStream,
+    FileResponse,
+    HTTPError,
+    JSONResponse,
+    Request,
+    Response,
+    StreamResponse,
+    WebSocket,
+)
 
 app = App()
 events: list[str] = []
@@ -106,6 +116,29 @@ async def wait() -> None:
         await asyncio.sleep(60)
     finally:
         events.append("wait cancelled")
+
+
+@app.websocket("/talk/{room}", subprotocols=["shop"], message_limit_bytes=100_000)
+async def talk(ws: WebSocket, room: str) -> None:
+    await ws.send_json([room, ws.request.url, ws.headers.get("cookie"), ws.subprotocols])
+    async for message in ws:
+        if message == "close":
+            await ws.close(4000, "done")
+        elif message == "fail":
+            raise ValueError("on purpose")
+        else:
+            await ws.send(message)
+    events.append("talk ended")
+
+
+@app.websocket("/denied")
+async def deny(ws: WebSocket) -> None:
+    raise HTTPError(402, "pay first")
+
+
+@app.websocket("/refused")
+async def refuse(ws: WebSocket) -> None:
+    await ws.close()
 
 
 @app.get("/fail")

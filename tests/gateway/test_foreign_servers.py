@@ -103,3 +103,80 @@ def test_file_that_changed_place_is_not_sent_by_its_path(tmp_path):
 
     assert response.file.locate(str(path)) is None
     assert response.file.locate(str(other)) is None
+
+
+# ----------------------------------------------------------------------------------------------------------- WebSocket
+
+
+def connect(url, path, **options):
+    from websockets.sync.client import connect
+
+    return connect(url.replace("http", "ws") + path, **options)
+
+
+def end_of(client):
+    """Code and reason the server closes with."""
+    from websockets.exceptions import ConnectionClosed
+
+    with pytest.raises(ConnectionClosed) as closed:
+        client.recv(20)
+    return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+@pytest.mark.need_package("websockets")
+def test_websocket_route_converses(url):
+    fields = {"Cookie": "a=1"}
+    with connect(url, "/talk/7?x", subprotocols=["shop"], additional_headers=fields) as client:
+        assert json.loads(client.recv()) == ["7", f"{url}/talk/7?x", "a=1", ["shop"]]
+        assert client.subprotocol == "shop"
+        for message in ("é", "", b"", b"\x00\xff", "x" * 70_000, BIG[:90_000]):
+            client.send(message)
+            assert client.recv() == message
+        client.send("close")
+        assert end_of(client) == (4000, "done")
+
+
+@pytest.mark.need_package("websockets")
+@pytest.mark.parametrize(("message", "code"), [("fail", 1011), ("x" * 100_001, 1009)])
+def test_websocket_fault_has_its_code(url, message, code):
+    with connect(url, "/talk/7") as client:
+        client.recv()
+        client.send(message)
+        assert end_of(client)[0] == code
+
+
+@pytest.mark.need_package("websockets")
+def test_websocket_handler_is_told_when_the_client_leaves(url):
+    def count():
+        return json.loads(fetch(f"{url}/events")[2]).count("talk ended")
+
+    before = count()
+    with connect(url, "/talk/7") as client:
+        client.recv()
+        client.socket.shutdown(socket.SHUT_RDWR)
+
+    deadline = time.monotonic() + 20
+    while count() == before:
+        assert time.monotonic() < deadline, "it was not told"
+        time.sleep(0.02)
+
+
+@pytest.mark.need_package("websockets")
+@pytest.mark.parametrize(
+    ("path", "fields", "statuses"),
+    [
+        ("/refused", {}, {403}),
+        ("/denied", {}, {402, 403}),
+        ("/none", {}, {404, 403}),
+        ("/talk/7", {"Origin": "https://elsewhere.example"}, {403}),
+    ],
+)
+def test_websocket_refusal_has_its_status(url, path, fields, statuses):
+    from websockets.exceptions import InvalidStatus
+
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url, path, additional_headers=fields)
+
+    assert (
+        refused.value.response.status_code in statuses
+    )  # 403 where the server has no response of the application's

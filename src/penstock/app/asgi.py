@@ -2,7 +2,7 @@
 
 Each call makes the `Request` the native server would have made, resolves it, runs the endpoint where it
 wants to run, and sends the `Response` as messages. The limit on content and the 501 for unknown methods,
-which are the native server's, are kept here. WebSocket calls are refused.
+which are the native server's, are kept here.
 """
 
 from __future__ import annotations
@@ -64,8 +64,7 @@ class ASGIApplication:
         elif kind == "lifespan":
             await self._live(receive, send)
         elif kind == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
+            await self._converse(scope, receive, send)
         else:
             raise RuntimeError(f"ASGI: a scope of type {kind!r} is not known")
 
@@ -103,6 +102,31 @@ class ASGIApplication:
                 request.connection = ForeignConnection(scope, self._server)
                 response = await self._respond(request, content)
             await self._send_response(scope, request, response, content, send)
+        except ClientDisconnected:
+            return
+        finally:
+            content.close()
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from penstock.app.asgi_websocket import ForeignSocket
+
+        self._app.compile()
+        await receive()
+        try:
+            request = make_request({**scope, "method": "GET"})
+        except ProtocolError:
+            await send({"type": "websocket.close"})
+            return
+        connection = request.connection = ForeignSocket(scope, self._server, receive, send)
+        content = Content(connection.receive_http)
+        content.is_ended = True
+        try:
+            response = await self._respond(request, content)
+            session = connection.session
+            if session is not None and session.is_accepted:
+                await session.converse()
+            else:
+                await self._send_response(scope, request, response, content, connection.send_http)
         except ClientDisconnected:
             return
         finally:

@@ -117,7 +117,7 @@ class ForeignConnection:
 
     def __init__(self, scope: dict[str, Any], server: ForeignServer) -> None:
         client, local = scope.get("client"), scope.get("server")
-        self.scheme: str = scope.get("scheme", "http")
+        self.scheme: str = scope.get("scheme") or "http"
         self.client: tuple[str, int] | None = (client[0], client[1]) if client else None
         self.local: tuple[str, int | None] = (local[0], local[1]) if local else ("", None)
         self.server = server

@@ -260,10 +260,7 @@ class Codec:
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake. ValueError for what cannot be said in a close frame."""
-        if not is_close_code(code):
-            raise ValueError(f"{code} is not a code to close with: 1000, 1001, ..., or 3000 to 4999")
-        if len(reason.encode()) > 123:  # RFC 6455 §5.5: 125 octets with the code
-            raise ValueError("the reason for a close is at most 123 octets long")
+        check_close(code, reason)
         self._protocol.send_close(code, reason)
         self.is_over = True
 
@@ -288,6 +285,14 @@ class Codec:
         close = protocol.close_rcvd if protocol.parser_exc is None and protocol.close_rcvd else None
         close = close or protocol.close_sent
         return (int(close.code), close.reason) if close is not None else (1006, "the connection broke")
+
+
+def check_close(code: int, reason: str) -> None:
+    """Raise ValueError for what cannot be said in a close frame."""
+    if not is_close_code(code):
+        raise ValueError(f"{code} is not a code to close with: 1000, 1001, ..., or 3000 to 4999")
+    if len(reason.encode()) > 123:  # RFC 6455 §5.5: 125 octets with the code
+        raise ValueError("the reason for a close is at most 123 octets long")
 
 
 def is_close_code(code: int) -> bool:

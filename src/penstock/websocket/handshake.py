@@ -43,7 +43,12 @@ def check_handshake(request: Request, origins: Collection[str] | None = None) ->
         raise HTTPError(426, "the version of WebSocket spoken here is 13", headers=fields)
     if not _KEY.fullmatch(headers.get("sec-websocket-key", "")):  # two are joined by a comma, and no match
         raise HTTPError(400, "Sec-WebSocket-Key: expected 16 octets in base64, once")
-    origin = headers.get("origin")
+    check_origin(request, origins)
+
+
+def check_origin(request: Request, origins: Collection[str] | None = None) -> None:
+    """Raise HTTPError 403 for a page of an origin that may not connect."""
+    origin = request.headers.get("origin")
     if origin is not None and not _may_come_from(origin, request, origins):
         raise HTTPError(403, "WebSocket connections from pages of this origin are not accepted")
 

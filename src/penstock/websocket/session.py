@@ -45,7 +45,7 @@ _PONGS = 16
 _LAST_WORD_S = 1.0
 
 # The handshake's own; Upgrade and Connection are the server's.
-_OWN_FIELDS = frozenset({"sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol"})
+OWN_FIELDS = frozenset({"sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol"})
 
 
 class Session:
@@ -147,7 +147,7 @@ class Session:
             fields.append(("Sec-WebSocket-Extensions", self._extensions))
         if subprotocol is not None:
             fields.append(("Sec-WebSocket-Protocol", subprotocol))
-        fields += [(name, value) for name, value in headers if name.lower() not in _OWN_FIELDS]
+        fields += [(name, value) for name, value in headers if name.lower() not in OWN_FIELDS]
         render_fields(fields)  # a fault is the caller's, not the server's
         self.subprotocol = subprotocol
         self._begun = asyncio.get_running_loop().create_future()
@@ -199,7 +199,7 @@ class Session:
     async def send(self, message: str | bytes | bytearray | memoryview) -> None:
         """Send a message, and wait while the client does not take it. WebSocketDisconnect when it is over."""
         if type(message) is not str and type(message) is not bytes:
-            message = _plain(message)
+            message = plain_message(message)
         if self._is_blocked:  # before, not behind: many who send to one must not pile up octets
             await self._wait_flushed()
         if self.phase != OPEN:
@@ -370,7 +370,8 @@ class Session:
             waiter.set_result(None)
 
 
-def _plain(message: object) -> str | bytes:
+def plain_message(message: object) -> str | bytes:
+    """Return what is sent for a message; TypeError for what is none."""
     if isinstance(message, str):
         return str(message)
     if isinstance(message, (bytes, bytearray, memoryview)):

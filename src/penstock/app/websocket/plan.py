@@ -22,7 +22,7 @@ from penstock.errors import ApplicationError, WebSocketDisconnect
 from penstock.http.handler import INLINE, Endpoint
 from penstock.http.problem import problem
 from penstock.http.websocket import WebSocketSettings
-from penstock.websocket.handshake import check_handshake, load_protocol
+from penstock.websocket.handshake import check_handshake, check_origin, load_protocol
 from penstock.websocket.session import Session
 
 if TYPE_CHECKING:
@@ -94,14 +94,18 @@ class _Host:
 
     def check(self, request: Request) -> None:
         """HTTPError for what is no handshake, or none that may be accepted."""
-        check_handshake(request, self._origins)
+        if _foreign(request) is None:
+            check_handshake(request, self._origins)
+        else:
+            check_origin(request, self._origins)
 
     def converse(self, request: Request, start: Start) -> Response | asyncio.Future[Response]:
         """Run the handler; return what answers the request, or what will."""
         server = request.server
         if server is None:
             raise RuntimeError("this request came through no server, and a WebSocket needs its connection")
-        session = Session(request, server.websocket._replace(**self._own))  # type: ignore[arg-type]  # checked at the start
+        make_session = _foreign(request) or Session
+        session = make_session(request, server.websocket._replace(**self._own))  # type: ignore[arg-type]  # checked at the start
         session.finishes_by_itself = self._finishes_by_itself
         task = server.run_eagerly(self._run(session, start))
         if isinstance(task, asyncio.Future):
@@ -124,6 +128,11 @@ class _Host:
         if not session.is_answered:
             session.refuse(problem(403))
         session.close()
+
+
+def _foreign(request: Request) -> Any:
+    """What makes the session under another server, which has done the handshake; None under Penstock's."""
+    return getattr(request.connection, "make_session", None)
 
 
 def _names(where: str, option: str, value: object) -> list[str] | None:
