@@ -461,6 +461,26 @@ def test_an_asgi_application_past_the_deadline_is_cancelled():
     assert seen == [{"type": "http.disconnect"}] or seen[0]["type"] == "http.request"
 
 
+def test_an_asgi_application_that_does_not_answer_a_websocket_in_time_is_cancelled():
+    ended = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "websocket":
+            raise RuntimeError("no lifespan")
+        try:
+            await asyncio.sleep(20)
+        finally:
+            ended.append(scope["path"])
+
+    fields = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    with serve(ASGIHandler(application), handler_timeout_s=TIMEOUT_S) as server, server.connect() as client:
+        reply = client.ask("/chat", "GET", *fields, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+
+        assert reply.status == 504
+        wait_until(lambda: ended == ["/chat"], "it is cancelled")
+        assert "in application\n" in dumps(server)[0]
+
+
 def test_a_wsgi_application_past_the_deadline_is_answered_for():
     gate, closed = Gate(), threading.Event()
 

@@ -36,14 +36,12 @@ _RECEIVE_BYTES = 65_536
 class Connection(Answering):
     """Reads requests, has them answered, and ends. Reactor's thread only."""
 
-    __slots__ = ("_local", "served")
+    __slots__ = ("_local",)
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: Any) -> None:
         super().__init__(reactor, sock, address)
         self.deadline = reactor.now + reactor.config.head_timeout_s
         self._local: tuple[str, int | None] | None = None
-        self.served = 0
-        """Requests so far; counted only where they have a limit."""
 
     # What a request may know of its connection.
 

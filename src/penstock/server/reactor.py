@@ -241,8 +241,7 @@ class Reactor:
 def _resolve_counted(resolve: Callable[[Request], Endpoint], limit: int, request: Request) -> Endpoint:
     """Resolve a request; the last that its connection may bring closes it."""
     connection: Any = request.connection
-    connection.served += 1
-    if connection.served >= limit:
+    if connection.requests >= limit:
         connection.closing = True
     return resolve(request)
 

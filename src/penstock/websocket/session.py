@@ -116,7 +116,7 @@ class Session:
         self._answer = asyncio.get_running_loop().create_future()
         connection = self.request.connection
         if connection is not None:
-            connection.on_disconnect(self.request, self._leave)
+            connection.on_disconnect(self.request, self._leave, self.task)
         return self._answer
 
     @property
@@ -286,7 +286,7 @@ class Session:
     # Inside.
 
     def _leave(self) -> None:
-        """The client left before its request was answered."""
+        """The client left before its request was answered, or the application took too long over it."""
         if self._response is None:
             self._end(1006, "the client left")
 
