@@ -21,6 +21,10 @@ class ConfigError(PenstockError):
     """A setting is wrong. The message is one clear line; the command line exits with code 2."""
 
 
+class ServerUnreachable(PenstockError):
+    """No server runs or answers where one was looked for; the command line exits with code 1."""
+
+
 class ApplicationError(PenstockError):
     """The application is put together wrongly; found at start-up, before the first request."""
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, ServerUnreachable
 from penstock.server.pid_file import holding, read_pid
 
 HOLDS = """
@@ -162,5 +162,5 @@ def test_the_reader_knows_the_live_from_the_dead(path, sleeper):
 
 
 def test_the_reader_says_when_there_is_no_file(path):
-    with pytest.raises(ConfigError, match=r"there is no .*shop\.pid"):
+    with pytest.raises(ServerUnreachable, match=r"there is no .*shop\.pid"):
         read_pid(str(path))

@@ -10,11 +10,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from penstock.errors import ApplicationError, ConfigError, MissingExtra
+from penstock.errors import ApplicationError, ConfigError, MissingExtra, ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+UNREACHABLE = 1
 MISTAKE = 2  # argparse's code for a wrong command line
 INTERRUPTED = 130  # 128 + SIGINT, what shells make of it
 
@@ -24,10 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         return _run(words)
-    except (ApplicationError, ConfigError, MissingExtra) as error:
+    except (ApplicationError, ConfigError, MissingExtra, ServerUnreachable) as error:
         lines = (line.strip() for line in str(error).splitlines())
         print("penstock: error:", "; ".join(line for line in lines if line), file=sys.stderr)
-        return MISTAKE
+        return UNREACHABLE if isinstance(error, ServerUnreachable) else MISTAKE
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # `penstock routes app:app | head`

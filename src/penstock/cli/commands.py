@@ -102,6 +102,13 @@ def check(options: Namespace) -> int:
     return 0
 
 
+def ctl(options: Namespace) -> int:
+    """`penstock ctl`: ask or tell a server that runs."""
+    from penstock.cli.ctl import act
+
+    return act(options, _resolve(options).config)
+
+
 def _resolve(options: Namespace) -> Settings:
     from penstock.cli.parser import get_flags
 
@@ -115,7 +122,6 @@ def _resolve(options: Namespace) -> Settings:
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Print rows in aligned columns; nothing trails the last one."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    from penstock.cli.ctl import align
+
+    print("\n".join(align(rows)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from penstock.cli import commands, static
+from penstock.cli import commands, ctl, static
 from penstock.errors import ConfigError
 from penstock.server.config import SETTINGS, Setting
 from penstock.server.kinds import Several, Switch
@@ -30,6 +30,7 @@ _COMMANDS = {
     "dev": "the same while you write it: run --reload",
     "routes": "list the routes of an application",
     "static": "serve the files in a directory",
+    "ctl": "ask a running server how it stands, or have it reload, stop, scale, reopen its logs",
     "check": "show the settings in force and where each comes from; with MODULE:APP, load it too",
 }
 
@@ -51,6 +52,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if options.command is commands.static:
         if options.directory is None:
             parser.error("static what? Name the directory: penstock static DIR")
+    elif options.command is commands.ctl:
+        ctl.check_arguments(options)
     elif options.application is None and options.command is not commands.check:
         parser.error(f"{first} what? Name the application: penstock {first} module:app")
     return options
@@ -92,6 +95,7 @@ def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: 
         "dev": "MODULE:APP [FLAG ...]",
         "routes": "MODULE:APP",
         "static": "DIR [FLAG ...]",
+        "ctl": ctl.USAGE,
         "check": "[MODULE:APP] [FLAG ...]",
     }
     parser = made.add_parser(
@@ -106,6 +110,8 @@ def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: 
     parser.set_defaults(command=getattr(commands, name))
     if name == "static":
         static.add_arguments(parser)
+    elif name == "ctl":
+        ctl.add_arguments(parser)
     else:
         parser.add_argument(
             "application",
@@ -114,11 +120,18 @@ def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: 
             help="what to import, and the name in it: shop.web:app",
         )
     if has_settings:
-        groups = dict.fromkeys(setting.group for setting in SETTINGS)
-        arguments = {group: parser.add_argument_group(group) for group in groups}
-        for setting in SETTINGS:
-            if name != "static" or setting.key not in static.NO_FLAGS:
-                _add_flag(arguments[setting.group], setting)
+        taken = [setting for setting in SETTINGS if _takes(name, setting)]
+        arguments = {
+            group: parser.add_argument_group(group) for group in dict.fromkeys(s.group for s in taken)
+        }
+        for setting in taken:
+            _add_flag(arguments[setting.group], setting)
+
+
+def _takes(name: str, setting: Setting) -> bool:
+    if name == "ctl":
+        return setting.key in ctl.SETTINGS_TAKEN
+    return name != "static" or setting.key not in static.NO_FLAGS
 
 
 def _add_flag(group: argparse._ArgumentGroup, setting: Setting) -> None:
@@ -155,6 +168,8 @@ class _Version(argparse.Action):
 def _list_flags(options: argparse.Namespace) -> list[str]:
     if options.command is commands.routes:
         return ["--help"]
+    if options.command is commands.ctl:
+        return ["--help", *ctl.FLAGS, *(s.flag for s in SETTINGS if s.key in ctl.SETTINGS_TAKEN)]
     switches = [setting.flag for setting in SETTINGS if isinstance(setting.kind, Switch)]
     negations = [flag.replace("--", "--no-") for flag in switches]
     own = static.FLAGS if options.command is commands.static else []

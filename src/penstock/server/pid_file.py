@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, ServerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,13 +42,13 @@ def holding(path: str | None) -> Iterator[None]:
 
 
 def read_pid(path: str) -> int | None:
-    """Return the process that left this file; None when it is not alive. ConfigError: no such file, or no pid
-    in it.
+    """Return the process that left this file; None when it is not alive. ServerUnreachable: no such file;
+    ConfigError: no pid in it.
     """
     try:
         return _find_owner(Path(path), str(path))
     except FileNotFoundError:
-        raise ConfigError(f"pid_file: there is no {path}: nothing that writes it runs") from None
+        raise ServerUnreachable(f"no server runs: there is no {path}") from None
     except OSError as error:
         raise ConfigError(f"pid_file: cannot read {path}: {error.strerror}") from None
 
@@ -116,7 +116,7 @@ def _find_owner(file: Path, shown: str) -> int | None:
     # In a container a server has the same number each time.
     if pid in (0, os.getpid()) or not _is_alive(pid):
         return None
-    started = _find_start(pid)
+    started = find_start(pid)
     if started is not None and started > file.stat().st_mtime + _SLACK_S:
         return None
     return pid
@@ -132,7 +132,7 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _find_start(pid: int) -> float | None:
+def find_start(pid: int) -> float | None:
     """Return when a process began, in seconds since the epoch; None where the system does not say."""
     try:
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
