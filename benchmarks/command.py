@@ -20,6 +20,7 @@ NAMES = (
     "routing",
     "plan",
     "request_path",
+    "compression",
     "import_time",
     "memory",
     "files",

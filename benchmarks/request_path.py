@@ -75,6 +75,9 @@ class NoServer:
     def run_eagerly(self, coroutine: Any) -> Any:
         raise NotImplementedError
 
+    def run_soon(self, coroutine: Any) -> Any:
+        raise NotImplementedError
+
     async def run_in_thread(self, *_: object) -> Any:
         raise NotImplementedError
 

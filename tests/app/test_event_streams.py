@@ -8,8 +8,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 import pytest
 
-from penstock import App, Event, EventStream, Request, Response
+from penstock import App, Compression, Event, EventStream, Request, Response
 from tests.app.test_asgi import call, content_of, fields_of
+from tests.codings import Decoder, decode
 
 PING = b": ping\n\n"
 
@@ -162,3 +163,46 @@ def test_a_client_that_leaves_another_server_closes_the_source(form):
 
     assert content_of(sent) == b"data: first\n\n"
     assert closed.wait(5)
+
+
+@pytest.mark.parametrize("form", ["sync", "async"])
+@pytest.mark.parametrize("accepted", [b"gzip", b"identity"])
+def test_compressed_events_and_pings_under_another_server(form, accepted):
+    app = App(compression=Compression(codings=["gzip"]))
+    gate = threading.Event()
+
+    @app.get("/")
+    async def stream() -> EventStream:
+        async def later():
+            yield "first"
+            await asyncio.to_thread(gate.wait, 20)
+            yield "last"
+
+        def now():
+            yield "first"
+            gate.wait(20)
+            yield "last"
+
+        return EventStream(later() if form == "async" else now(), ping_interval_s=0.01)
+
+    coding = "gzip" if accepted == b"gzip" else None
+    decoder = Decoder("gzip")
+    pieces = []
+
+    class Watching(App):
+        async def __call__(self, scope, receive, send):
+            async def watch(message):
+                await send(message)
+                body = message.get("body", b"")
+                pieces.append(decoder.decode(body) if coding else body)
+                if pieces.count(PING) == 3:
+                    gate.set()
+
+            await app(scope, receive, watch)
+
+    sent = call(Watching(), headers=[(b"accept-encoding", accepted)])
+
+    assert fields_of(sent).get(b"content-encoding") == (b"gzip" if coding else None)
+    assert fields_of(sent)[b"vary"] == b"Accept-Encoding"
+    assert decode(coding, content_of(sent)).replace(PING, b"") == b"data: first\n\ndata: last\n\n"
+    assert pieces.count(PING) >= 3

@@ -16,6 +16,7 @@ FIGURES = {
     "routing": ["literal, 1 routes", "parameter, 100 routes", "deep, 1000 routes", "backtracking", "miss"],
     "plan": ["GET /users/42?verbose=true", "def, inline", "async def"],
     "request_path": ["GET /", "def, inline", "async def", "def, threads"],
+    "compression": ["10 KB of JSON", "off", "gzip", "an event", "KB/stream"],
     "import_time": ["import penstock", "every public name", "third-party modules"],
     "memory": ["300 idle", "KB/connection", "64 active beside 300 idle"],
     "files": ["10k.html", "200k.bin", "penstock-mounted", "req/s", "us CPU/req"],
