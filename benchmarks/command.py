@@ -25,6 +25,7 @@ NAMES = (
     "memory",
     "files",
     "many_clients",
+    "websocket",
     "servers",
     "tls",
 )

@@ -22,6 +22,7 @@ FIGURES = {
     "files": ["10k.html", "200k.bin", "penstock-mounted", "req/s", "us CPU/req"],
     "many_clients": ["20 clients x 1 MiB", "failed", "MB/s", "ms CPU/GB", "MB resident"],
     "tls": ["hello over TLS", "penstock-inline", "req/s", "us CPU/req"],
+    "websocket": ["echo of 125 octets", "echo of 4096 octets", "msg/s", "us CPU/msg"],
     "servers": ["penstock-threads", "penstock-inline", "req/s", "us CPU/req"],
 }
 

@@ -20,7 +20,7 @@ class Slow(Codec):
 
     __slots__ = ()
 
-    def _read_small(self, data: bytes, position: int, end: int) -> int:
+    def _read_plain(self, data: bytes, position: int, end: int) -> int:
         return 0
 
 

@@ -64,6 +64,7 @@ class Session:
         "_is_heard",
         "_is_held_back",
         "_link",
+        "_loop",
         "_ping_timer",
         "_response",
         "_turn",
@@ -84,6 +85,7 @@ class Session:
         self.settings = settings = settings or WebSocketSettings()
         header, extensions = negotiate_extensions(request) if settings.compression else (None, [])
         self._extensions = header
+        self._loop = asyncio.get_running_loop()
         self._codec = Codec(settings, extensions)
         self.phase: int = CONNECTING
         self.subprotocol: str | None = None
@@ -113,7 +115,7 @@ class Session:
         """Return what answers the request, or what will."""
         if self._response is not None:
             return self._response
-        self._answer = asyncio.get_running_loop().create_future()
+        self._answer = self._loop.create_future()
         connection = self.request.connection
         if connection is not None:
             connection.on_disconnect(self.request, self._leave, self.task)
@@ -150,7 +152,7 @@ class Session:
         fields += [(name, value) for name, value in headers if name.lower() not in OWN_FIELDS]
         render_fields(fields)  # a fault is the caller's, not the server's
         self.subprotocol = subprotocol
-        self._begun = asyncio.get_running_loop().create_future()
+        self._begun = self._loop.create_future()
         self._settle(UpgradeResponse("websocket", self, fields))
         await self._begun
         if self._link is None:
@@ -181,7 +183,7 @@ class Session:
             if codec.is_ending:
                 self._go_on()
                 continue
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._waiter = self._loop.create_future()
             try:
                 await self._waiter
             finally:
@@ -229,9 +231,7 @@ class Session:
             self._end(code, reason)
             if self._close_timer is not None:
                 self._close_timer.cancel()
-            self._close_timer = asyncio.get_running_loop().call_later(
-                self.settings.close_timeout_s, self._link.abort
-            )
+            self._close_timer = self._loop.call_later(self.settings.close_timeout_s, self._link.abort)
             if self._codec.is_full:
                 self._go_on()
             self._attend()
@@ -270,7 +270,7 @@ class Session:
         code, reason = (1012, "service restart") if is_restart else (1001, "going away")
         if left_s and self.finishes_by_itself:
             delay_s = max(left_s * 0.75, left_s - _LAST_WORD_S)
-            self._close_timer = asyncio.get_running_loop().call_later(delay_s, self.close, code, reason)
+            self._close_timer = self._loop.call_later(delay_s, self.close, code, reason)
         else:
             self.close(code, reason)
 
@@ -324,7 +324,7 @@ class Session:
     def _delay_end(self) -> None:
         """Look at what ends the conversation a moment later, unless the handler comes back for it before."""
         if self._end_timer is None:
-            self._end_timer = asyncio.get_running_loop().call_later(_CLOSE_DELAY_S, self._go_on)
+            self._end_timer = self._loop.call_later(_CLOSE_DELAY_S, self._go_on)
 
     def _go_on(self) -> None:
         """There is room again for what waited."""
@@ -342,7 +342,7 @@ class Session:
             self._wake(self._waiter)
 
     def _set_ping_timer(self, delay_s: float) -> None:
-        self._ping_timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+        self._ping_timer = self._loop.call_later(delay_s, self._tick)
 
     def _tick(self) -> None:
         """Look whether the client is there."""

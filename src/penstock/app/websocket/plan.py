@@ -107,9 +107,8 @@ class _Host:
         make_session = _foreign(request) or Session
         session = make_session(request, server.websocket._replace(**self._own))  # type: ignore[arg-type]  # checked at the start
         session.finishes_by_itself = self._finishes_by_itself
-        task = server.run_eagerly(self._run(session, start))
-        if isinstance(task, asyncio.Future):
-            session.task = task
+        # PERF: a Task of asyncio's own, which starts later than an eager one and wakes in less time (3.11).
+        session.task = asyncio.get_running_loop().create_task(self._run(session, start))
         return session.answer()
 
     async def _run(self, session: Session, start: Start) -> None:
