@@ -31,6 +31,11 @@ async def take(request: Request) -> int:
 def large() -> bytes:
     return bytes(32 * 2**20)
 
+@app.get("/large_late")
+def large_late() -> bytes:
+    time.sleep(0.5)
+    return bytes(32 * 2**20)
+
 @app.get("/slow_stream")
 def slow_stream():
     yield b"first"
@@ -120,6 +125,22 @@ def test_replies_that_were_kept_back_for_the_next_arrive_before_the_last(tmp_pat
         statuses = re.findall(rb"HTTP/1\.1 (\d+) ", receive(client))
 
     assert statuses == [b"200", b"200", b"200", b"504"]
+
+
+def test_a_reply_that_a_thread_began_meanwhile_is_cut_off_and_not_written_into(tmp_path):
+    with workers(tmp_path, *FLAGS, count=1, text=STUCK) as server:
+        large = server.ask("/large_late")
+        get(server, "/")  # it is in its thread
+        stuck = server.ask("/block/60")
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += large.recv(4096)
+
+        content = _receive_all(large, head.partition(b"\r\n\r\n")[2])
+
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert set(content) == {0}
+        assert receive(stuck).startswith(b"HTTP/1.1 504 ")
 
 
 @pytest.mark.parametrize("seconds", ["1.9", "2.5"])

@@ -84,7 +84,7 @@ def test_a_thread_past_its_deadline_is_answered_for_and_its_late_answer_thrown_a
         dump = check_504(server)
         gate.open()
         assert finished.wait(5)
-        wait_until(lambda: server.log.messages("has ended its handler after all"), "the thread ends")
+        wait_until(lambda: server.log.messages("has ended its work after all"), "the thread ends")
         wait_until(lambda: server.server.thread_pool()["total_workers"] == 0, "it is counted no more")
 
     assert "in call\n" in dump
@@ -367,6 +367,46 @@ def test_a_def_handler_that_returns_a_coroutine_keeps_the_deadline_it_began_with
         assert server.ask("/").status == 504
 
         assert time.monotonic() - begun < 0.44
+
+
+def test_a_thread_that_a_cancelled_coroutine_waited_for_is_replaced():
+    gate = Gate()
+
+    async def call(request: Request) -> Response:
+        assert request.server is not None
+        await request.server.run_in_thread(gate.wait)
+        return TextResponse("late")
+
+    routes = {"/stuck": endpoint("task", call, timeout_s=TIMEOUT_S)}
+    routes["/"] = endpoint("thread", lambda request: TextResponse("ok"))
+    with serve(routes, threads=1) as server:
+        assert server.ask("/stuck").status == 504
+        assert server.ask("/").status == 200
+        gate.open()
+        wait_until(lambda: server.server.thread_pool()["total_workers"] == 1, "the lost one ends")
+
+
+def test_work_for_a_thread_that_nobody_waits_for_any_more_is_not_begun():
+    gate, begun = Gate(), []
+
+    async def call(request: Request) -> Response:
+        assert request.server is not None
+        await request.server.run_in_thread(begun.append, True)
+        return TextResponse("late")
+
+    def wait(request: Request) -> Response:
+        gate.wait()
+        return TextResponse("ok")
+
+    routes = {"/": endpoint("task", call, timeout_s=TIMEOUT_S), "/wait": endpoint("thread", wait)}
+    with serve(routes, threads=1) as server, server.connect(request("/wait")) as client:
+        gate.wait_reached()
+        assert server.ask("/").status == 504
+        gate.open()
+        assert client.take()
+        assert client.ask("/wait").status == 200
+
+    assert begun == []
 
 
 def test_a_late_stream_of_a_thread_is_closed():

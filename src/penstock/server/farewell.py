@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     Recv = Callable[[int], bytes]
 
-_FOLDER = str(Path(__file__).parent)
+_NAMES = ("answering.py", "connection.py", "intake.py", "streams.py", "tls.py", "transfer.py", "transport.py")
+_SENDING = frozenset(Path(__file__).parent / name for name in _NAMES)
 # What threads do in the server's own code takes microseconds; more than this, and something else is wrong.
 _SETTLE_S = 0.5
 _RECEIVE_BYTES = 65_536
@@ -72,21 +73,19 @@ def _park(*_: Any) -> int:
 
 
 def _has_settled() -> bool:
-    """Wait until every other thread is in somebody else's code, or parked, or waits for work."""
+    """Wait until no other thread is in code that sends; what it calls next is `_park`."""
     own = threading.get_ident()
     end = time.monotonic() + _SETTLE_S
     while time.monotonic() < end:
         frames = sys._current_frames()  # noqa: SLF001 - documented
-        if not any(_is_ours(frame) for ident, frame in frames.items() if ident != own):
+        if not any(_may_send(frame) for ident, frame in frames.items() if ident != own):
             return True
         time.sleep(0.005)
     return False
 
 
-def _is_ours(frame: Any) -> bool:
-    code = frame.f_code
-    waits_for_work = code.co_name == "run" and code.co_filename.endswith("threads.py")
-    return code.co_filename.startswith(_FOLDER) and not waits_for_work
+def _may_send(frame: Any) -> bool:
+    return Path(frame.f_code.co_filename) in _SENDING
 
 
 def _make_reply(connection: Answering, stuck: Request | None) -> bytes | None:

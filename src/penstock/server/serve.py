@@ -25,7 +25,7 @@ from penstock.server.processes import ProcessPool
 from penstock.server.publisher import Publisher
 from penstock.server.reactor import Reactor
 from penstock.server.systemd import Notifier
-from penstock.server.threads import ThreadPool, too_busy
+from penstock.server.threads import Claim, ThreadPool, too_busy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -135,10 +135,17 @@ class Server:
         """Return `function(*args)`, run in the thread pool in a copy of the caller's context. HTTPError 503
         when its queue is full.
         """
-        work, future = _as_job(function, args)
+        claim = Claim()
+        work, future = _as_job(function, args, claim)
         if not self._threads.submit(work):
             raise too_busy()
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            # Nobody waits for it any more: it is not begun, or its thread counts as lost until it ends.
+            if claim.take_away() and claim.thread is not None:
+                self._threads.lose(claim.thread)
+            raise
 
     async def continue_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
         """Return `function(*args)`, run in the thread pool in a copy of the caller's context, however full
@@ -400,9 +407,11 @@ class Server:
 
 
 def _as_job(
-    function: Callable[..., Any], args: tuple[object, ...]
+    function: Callable[..., Any], args: tuple[object, ...], claim: Claim | None = None
 ) -> tuple[Callable[[], None], asyncio.Future[Any]]:
-    """Return what a thread is to call, and the Future of what `function` returns or raises there."""
+    """Return what a thread is to call, and the Future of what `function` returns or raises there. `claim`:
+    whether anybody waits for it.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -414,10 +423,14 @@ def _as_job(
                 future.set_exception(error)
 
     def work() -> None:
+        if claim is not None and not claim.begin():
+            return
         try:
             result, error = function(*args), None
         except BaseException as raised:  # it is the caller's
             result, error = None, raised
+        if claim is not None and not claim.take():
+            return
         try:
             loop.call_soon_threadsafe(settle, result, error)
         except RuntimeError:

@@ -258,7 +258,7 @@ class _Worker(threading.Thread):
                 # goes on.
                 _log.exception("a job failed in the thread pool")
             if self.is_lost:
-                _log.info("%s has ended its handler after all", self.name)
+                _log.info("%s has ended its work after all", self.name)
                 return
             if is_sample:
                 self.holds = time.thread_time() - began_s > _LEAST_CPU_S
