@@ -98,7 +98,8 @@ def check(options: Namespace) -> int:
         application = load_application(options.application, settings.config.interface)
         if isinstance(application, App):
             application.compile()  # finds what start-up would: conflicts, signatures that cannot be bound
-        print(f"\n{options.application} can be served")
+        interface = getattr(application, "interface", "Penstock App")
+        print(f"\n{options.application} can be served ({interface})")
     return 0
 
 
