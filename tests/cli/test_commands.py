@@ -371,7 +371,7 @@ def test_check_loads_the_application_when_one_is_named(penstock, tmp_path):
     done = penstock("check", "shop:app")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("\nshop:app can be served\n")
+    assert done.stdout.endswith("\nshop:app can be served (Penstock App)\n")
 
 
 def test_check_finds_what_would_stop_the_application_from_starting(penstock, tmp_path):
