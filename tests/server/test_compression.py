@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from penstock import App, Compression, JSONResponse
+from penstock.errors import ApplicationError
 from penstock.gateway.asgi import ASGIHandler
 from penstock.gateway.wsgi import WSGIHandler
 from penstock.http.event_stream import EventStream
@@ -321,6 +322,19 @@ def test_an_asgi_application(pieces: list[bytes]):
         assert client.ask("/").content == b"".join(pieces)
 
 
+@pytest.mark.parametrize("pieces", [[b""], [b"", b""], [LONG.encode(), b""]], ids=["none", "empty", "all"])
+def test_head_of_an_asgi_application_that_says_how_long_it_is(pieces: list[bytes]):
+    fields = [(b"content-length", b"%d" % len(LONG)), (b"etag", b'"1"')]
+    with serve(asgi(pieces, fields=fields), compression=True) as server, server.connect() as client:
+        for _ in range(2):
+            reply = client.ask("/", "HEAD", GZIP)
+
+            assert (reply.status, reply.get("content-encoding")) == (200, "gzip")
+            assert (reply.get("etag"), reply.get("content-length")) == ('W/"1"', None)
+        assert not server.log.messages("cannot be sent")
+        assert not server.log.messages("failed")
+
+
 def test_pieces_of_an_asgi_application_are_not_held_back():
     gate = Gate()
     with serve(asgi([b"one", b"two"], gap=gate.wait_async), compression=True) as server:
@@ -433,6 +447,12 @@ def test_an_app_compresses_its_own_and_what_is_mounted_may_do_it_otherwise(tmp_p
             assert client.ask(path).content == content
         assert client.ask("/json", "GET", GZIP).get("etag") == 'W/"1"'
         assert client.ask("/none", "GET", GZIP).status == 404
+
+
+@pytest.mark.parametrize("compression", [True, "gzip", {"minimum_bytes": 1}])
+def test_what_is_no_compression_is_refused_at_once(compression: Any):
+    with pytest.raises(ApplicationError, match="expected a Compression"):
+        App(compression=compression)
 
 
 def test_an_app_and_its_server_do_not_compress_twice():

@@ -71,6 +71,8 @@ class App(Router):
         compression: Compression | None = None,
     ) -> None:
         super().__init__()
+        if compression is not None and not hasattr(compression, "put_round"):
+            raise ApplicationError(f"compression={compression!r}: expected a Compression(...)")
         self.lifespan = lifespan
         self.compression = compression
         self.state = State()

@@ -284,7 +284,10 @@ class _Stream:
                 continue
             self._sent_at_s = time()
             if self._is_asking:
-                await self._send_piece(pulse.beat())
+                try:
+                    await self._send_piece(pulse.beat())
+                except OSError:  # how a server says that nobody reads on; the next piece hears it too
+                    return
 
     async def _send_piece(self, piece: bytes | str) -> None:
         octets = piece.encode() if isinstance(piece, str) else bytes(piece)

@@ -96,6 +96,8 @@ class Compression:
         if coding == "identity":
             return _with_fields(response, None)
         if isinstance(response, StreamResponse):
+            if request.method == "HEAD":  # its content goes nowhere, coded or not
+                return with_fields(response, _fields(response, coding))
             return code_stream(request, response, _fields(response, coding), coding, self._levels[coding])
         if not response.body:  # to HEAD, from an application that spares itself the content
             bare = StreamResponse((), response.status)
