@@ -1,9 +1,9 @@
 """Tells twice a second what this process is at, from a thread of its own, so also while the loop is stuck.
 
-It costs a request the count each connection keeps (0.02 us) and nothing else. The thread reads what the loop's thread
-writes, without a lock: a figure may be of the moment before or after. It holds no request; which one a
-connection is at it knows by that connection's count, and how old it is by when it saw that first, so ages are
-short by half a second at most.
+It costs a request the count each connection keeps, 0.02 us, and nothing else. The thread reads what the
+loop's thread writes, without a lock: a figure may be of the moment before or after. It holds no request;
+which one a connection is at it knows by that connection's count, and how old it is by when it saw that first,
+so ages are short by half a second at most.
 """
 
 from __future__ import annotations
