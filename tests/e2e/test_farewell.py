@@ -9,8 +9,8 @@ import ssl
 
 import pytest
 
-from tests.e2e.serving import WAIT_S, receive
-from tests.e2e.workers import APPLICATION, get, wait_until, workers
+from tests.e2e.serving import WAIT_S, receive, serving
+from tests.e2e.workers import APPLICATION, get, wait_until, workers, write
 from tests.server.certificates import Authority
 
 STUCK = (
@@ -154,6 +154,18 @@ def test_a_loop_that_goes_on_after_all_writes_into_nothing(tmp_path, seconds):
         for reply in replies:
             assert len(re.findall(rb"HTTP/1\.1 ", reply)) == 1, reply
             assert re.match(rb"HTTP/1\.1 (200|503|504) ", reply), reply
+
+
+def test_without_workers_a_loop_that_stands_still_is_told_and_goes_on(tmp_path):
+    write(tmp_path, STUCK)
+    with serving("shop:app", "--stuck-timeout", "0.6", cwd=tmp_path) as server:
+        for _ in range(2):
+            assert receive(server.ask("/block/1.8", "Connection: close")).endswith(b"late")
+        server.wait_for_log("(?s)the loop goes on.*the loop goes on; it stood still for")
+
+    assert server.log.count("the loop is stuck for ") == 2, "once each time"
+    assert server.log.count("<Request GET /block/1.8>, trace id ") == 2
+    assert ", in block\n" in server.log
 
 
 def test_clients_over_tls_are_answered(tmp_path):

@@ -166,7 +166,7 @@ class Config:
         30.0,
         WORKERS,
         Seconds(zero=True),
-        "a worker whose loop stands still so long is dumped and replaced; 0 for never",
+        "a loop that stands still so long is logged, and its worker replaced; 0 for never",
     )
 
     interface: str = _setting(

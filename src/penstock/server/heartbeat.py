@@ -1,9 +1,9 @@
-"""A worker whose loop stands still: told in its log with request and stack, then ended, to be replaced.
+"""A loop that stands still: told in the log with request and stack; a worker is then ended, to be replaced.
 
-The loop beats; a thread watches, and answers the clients in the end (`farewell`). A thread of Python does not
-run while C code keeps the interpreter lock, so behind it stands the watchdog of faulthandler, which needs no
-lock: it knows no request and answers nobody, but it writes the stack of every thread. Requests in threads do
-not stop the loop and are none of this.
+The loop beats; a thread watches, and answers a worker's clients in the end (`farewell`). A thread of Python
+does not run while C code keeps the interpreter lock, so behind it stands the watchdog of faulthandler, which
+needs no lock: it knows no request and answers nobody, but it writes the stack of every thread. Requests in
+threads do not stop the loop and are none of this.
 """
 
 from __future__ import annotations
@@ -37,14 +37,18 @@ _STUCK = 70  # EX_SOFTWARE
 
 
 class Heartbeat:
-    """Beats on the loop of `reactor`; ends the process when it has not for `timeout_s`."""
+    """Beats on the loop of `reactor`; tells when it has not for `timeout_s`, and ends the process if it is
+    replaced then.
+    """
 
-    def __init__(self, reactor: Reactor, timeout_s: float) -> None:
+    def __init__(self, reactor: Reactor, timeout_s: float, *, is_replaced: bool = True) -> None:
         from penstock.server.farewell import say_farewell  # now: once the loop stands still, who knows
 
         self._say_farewell = say_farewell
         self._reactor = reactor
         self._timeout_s = timeout_s
+        self._is_replaced = is_replaced
+        self._thread = threading.get_ident()
         self._is_over = threading.Event()
         self._last = time.monotonic()
         self._beat()
@@ -53,19 +57,30 @@ class Heartbeat:
     def stop(self) -> None:
         """Watch no more."""
         self._is_over.set()
-        faulthandler.cancel_dump_traceback_later()
+        if self._is_replaced:
+            faulthandler.cancel_dump_traceback_later()
 
     def _beat(self) -> None:
         if self._is_over.is_set():
             return
-        self._last = time.monotonic()
-        self._watch_over(self._timeout_s + _LOCKED_S)
+        last, self._last = self._last, time.monotonic()
+        if self._is_replaced:
+            self._watch_over(self._timeout_s + _LOCKED_S)
+        elif self._last - last >= self._timeout_s:
+            _log.warning("the loop goes on; it stood still for %.1f s", self._last - last)
         self._reactor.loop.call_later(self._timeout_s / _PARTS, self._beat)
 
     def _watch(self) -> None:
+        told = 0.0  # the last beat before a standstill that is in the log
         while not self._is_over.wait(self._timeout_s / _PARTS):
-            age_s = time.monotonic() - self._last
-            if age_s >= self._timeout_s:
+            last = self._last
+            age_s = time.monotonic() - last
+            if age_s < self._timeout_s or last == told:
+                continue
+            if not self._is_replaced:
+                self._tell(_find_request(self._reactor), age_s)
+                told = last
+            else:
                 try:
                     self._watch_over(_END_S)
                     request = _find_request(self._reactor)
@@ -84,8 +99,9 @@ class Heartbeat:
 
     def _tell(self, request: Request | None, age_s: float) -> None:
         what = "no request is under way" if request is None else f"{request}, trace id {request.trace_id}"
-        stack = stack_of_thread(threading.main_thread().ident)
-        message = "the loop is stuck for %.1f s, this worker ends: %s"
+        stack = stack_of_thread(self._thread)
+        end = ", this worker ends" if self._is_replaced else ""
+        message = f"the loop is stuck for %.1f s{end}: %s"
         log_with_stack(_log, stack, "Stack of the loop", message, age_s, what)
 
 

@@ -20,6 +20,7 @@ from penstock.observe.log_file import NO_FILES
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.draining import Drain
+from penstock.server.heartbeat import Heartbeat
 from penstock.server.listen import Listener
 from penstock.server.processes import ProcessPool
 from penstock.server.publisher import Publisher
@@ -113,6 +114,7 @@ class Server:
         self._threads = ThreadPool(config.threads, config.queue_limit)
         self._processes = ProcessPool(config.processes)
         self._reactor: Reactor | None = None
+        self._heartbeat: Heartbeat | None = None
         self._stop: asyncio.Event | None = None
         self._is_forced = False
 
@@ -255,6 +257,8 @@ class Server:
                 loop.remove_signal_handler(number)
             if self._seat is not None:
                 self._seat.leave(loop)
+            if self._heartbeat is not None:
+                self._heartbeat.stop()
             self._processes.stop()
             self._threads.stop(0.0 if self._is_forced or self.config.reload else _THREADS_STOP_S)
             if access_log is not None:
@@ -372,6 +376,8 @@ class Server:
         if self._seat is not None and self._reactor is not None:
             self._seat.say_ready(interface, self._reactor, self.config)
             return
+        if self.config.stuck_timeout_s and self._reactor is not None:
+            self._heartbeat = Heartbeat(self._reactor, self.config.stuck_timeout_s, is_replaced=False)
         write_banner(
             self.config,
             application_path=self._application_path,
