@@ -158,8 +158,9 @@ def test_setting_is_used_by_the_server(setting):
     sources = [path for path in SERVER.rglob("*.py") if path.name not in ("banner.py", "config.py")]
     sources.append(SERVER.parent / "cli" / "commands.py")  # logging is set up there
     texts = [path.read_text("utf-8") for path in sources]
-    if any("config.limits" in text for text in texts):
-        texts.append(inspect.getsource(Config.limits.fget))
+    for name in ("limits", "websocket"):  # what belongs together is read together
+        if any(f"config.{name}" in text for text in texts):
+            texts.append(inspect.getsource(getattr(Config, name).fget))
 
     is_used = any(re.search(rf"(config|self)\.{setting.name}\b", text) for text in texts)
 
