@@ -8,6 +8,8 @@ import subprocess
 import sys
 import urllib.request
 
+import pytest
+
 from tests.e2e.serving import ROOT
 from tests.e2e.workers import wait_until
 
@@ -34,14 +36,23 @@ async def who_left() -> list:
 """
 
 
-def test_pings_come_and_a_client_that_leaves_closes_the_source(tmp_path, need_package):
-    need_package("uvicorn")
+COMMANDS = {
+    "uvicorn": ["uvicorn", "shop:app", "--log-level", "warning", "--port"],
+    "granian": ["granian", "--interface", "asgi", "shop:app", "--log-level", "warning", "--port"],
+    "hypercorn": ["hypercorn", "shop:app", "--log-level", "WARNING", "--bind"],
+}
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_pings_come_and_a_client_that_leaves_closes_the_source(name, tmp_path, need_package):
+    need_package(name)
     (tmp_path / "shop.py").write_text(APPLICATION)
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(tmp_path)])}
-    command = [sys.executable, "-m", "uvicorn", "shop:app", "--log-level", "warning", "--port", str(port)]
+    place = str(port) if name != "hypercorn" else f"127.0.0.1:{port}"
+    command = [sys.executable, "-m", *COMMANDS[name], place]
 
     def fetch(path):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as reply:
