@@ -1,78 +1,65 @@
-"""An event stream of an App under the server of somebody else: pings, and a client that leaves."""
+"""Event streams of an App under the servers of others: pings, clients that leave, HTTP/2 and HTTP/3."""
 
 from __future__ import annotations
 
-import os
+import json
 import socket
-import subprocess
-import sys
 import urllib.request
+from contextlib import closing
 
 import pytest
 
-from tests.e2e.serving import ROOT
+from tests.codings import decode
 from tests.e2e.workers import wait_until
+from tests.gateway.foreign import COMMANDS, find_port, serving
+from tests.gateway.test_http2_http3 import Http2, Http3
+from tests.server.certificates import Authority
 
-APPLICATION = """
-import asyncio
-from penstock import App, EventStream
-
-app = App()
-left = []
-
-@app.get("/silent")
-async def silent() -> EventStream:
-    async def source():
-        yield "begun"
-        try:
-            await asyncio.Event().wait()
-        finally:
-            left.append("silent")
-    return EventStream(source(), ping_interval_s=0.05)
-
-@app.get("/left")
-async def who_left() -> list:
-    return left
-"""
-
-
-COMMANDS = {
-    "uvicorn": ["uvicorn", "shop:app", "--log-level", "warning", "--port"],
-    "granian": ["granian", "--interface", "asgi", "shop:app", "--log-level", "warning", "--port"],
-    "hypercorn": ["hypercorn", "shop:app", "--log-level", "WARNING", "--bind"],
-}
+APPLICATION = "tests.apps.events:app"
+EVENTS = b"".join(b"id: %d\ndata: %d\n\n" % (number, number) for number in range(100))
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_pings_come_and_a_client_that_leaves_closes_the_source(name, tmp_path, need_package):
+def test_pings_come_and_a_client_that_leaves_closes_the_source(name, need_package):
     need_package(name)
-    (tmp_path / "shop.py").write_text(APPLICATION)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(tmp_path)])}
-    place = str(port) if name != "hypercorn" else f"127.0.0.1:{port}"
-    command = [sys.executable, "-m", *COMMANDS[name], place]
-
-    def fetch(path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as reply:
-            return reply.read()
-
-    def is_up():
-        try:
-            return fetch("/left")
-        except OSError:
-            return None
-
-    child = subprocess.Popen(command, cwd=tmp_path, env=environment)
-    try:
-        wait_until(is_up, "it starts")
+    with serving(name, APPLICATION) as port:
         with socket.create_connection(("127.0.0.1", port), 10) as client, client.makefile("rb") as lines:
             client.sendall(b"GET /silent HTTP/1.1\r\nHost: t\r\n\r\n")
-            while lines.readline() != b": ping\n":
-                pass
+            for _ in range(2):
+                while lines.readline() != b": ping\n":
+                    pass
 
-        wait_until(lambda: fetch("/left") == b'["silent"]', "the source is closed")
-    finally:
-        child.terminate()
-        child.wait(20)
+        def is_left():
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/left", timeout=10) as reply:
+                return json.loads(reply.read()) == ["silent"]
+
+        wait_until(is_left, "the source is closed")
+
+
+def test_compressed_events_over_http_2_and_http_3(tmp_path, need_package):
+    for package in ("hypercorn", "aioquic", "httpx", "h2"):
+        need_package(package)
+    authority, port = Authority(tmp_path), find_port()
+    certificate, key = authority.issue("shop")
+    words = [
+        "--certfile",
+        str(certificate),
+        "--keyfile",
+        str(key),
+        "--quic-bind",
+        f"127.0.0.1:{port}",
+        "--graceful-timeout",
+        "0",
+    ]
+    with serving("hypercorn", APPLICATION, *words, port=port):
+        fields = [("accept-encoding", "gzip")]
+        with closing(Http2(port, authority)) as client:
+            _, head, content = client.ask("/count", headers=fields)  # decoded by httpx
+            assert (head["content-type"], head["content-encoding"]) == ("text/event-stream", "gzip")
+            assert content == EVENTS
+            client.leave("/silent")
+            wait_until(lambda: json.loads(client.ask("/left")[2]) == ["silent"], "the source is closed")
+        _, head, content = Http3(port, authority).ask("/count", headers=fields)
+
+    assert head["content-encoding"] == "gzip"
+    assert decode("gzip", content) == EVENTS
