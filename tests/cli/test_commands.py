@@ -240,9 +240,10 @@ def test_closed_pipe_ends_quietly(tmp_path):
 # -------------------------------------------------------------------------------------------------------------- check
 
 
-def shown_by_check(done):
+def shown_by_check(done, code=0):
     """Key -> (value, source)."""
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == code
+    assert bool(done.stderr) is bool(code)
     rows = [line.split("  ") for line in done.stdout.splitlines() if line]
     cells = [[cell.strip() for cell in row if cell] for row in rows]
     return {row[0]: tuple(row[1:]) for row in cells if len(row) == 3}
@@ -309,7 +310,7 @@ def test_every_setting_is_taken_from_its_flag(penstock):
             [flag_of(setting)] if isinstance(setting.kind, Switch) else [setting.flag, other_value(setting)]
         )
 
-    shown = shown_by_check(penstock("check", *words))
+    shown = shown_by_check(penstock("check", *words), MISTAKE)  # taken together they contradict
 
     for setting in SETTINGS:
         expected = setting.kind.show(setting.kind.read(other_value(setting)))
@@ -319,7 +320,7 @@ def test_every_setting_is_taken_from_its_flag(penstock):
 def test_every_setting_is_taken_from_the_environment(penstock):
     variables = {setting.environment: other_value(setting) for setting in SETTINGS}
 
-    shown = shown_by_check(penstock("check", **variables))
+    shown = shown_by_check(penstock("check", **variables), MISTAKE)  # taken together they contradict
 
     for setting in SETTINGS:
         expected = setting.kind.show(setting.kind.read(other_value(setting)))
@@ -340,11 +341,39 @@ def test_every_setting_is_taken_from_a_file(penstock, tmp_path, name, header, so
         text += f"{setting.key} = {value if value in ('true', 'false', '321') else repr(value)}\n"
     (tmp_path / name).write_text(text)
 
-    shown = shown_by_check(penstock("check"))
+    shown = shown_by_check(penstock("check"), MISTAKE)  # as above
 
     for setting in SETTINGS:
         expected = setting.kind.show(setting.kind.read(other_value(setting)))
         assert shown[setting.key] == (expected, source)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("--tls-cert", "a.pem", "--tls-self-signed"),
+            "tls_self_signed: there is a tls_cert; one of the two",
+        ),
+        (
+            ("--tls-cert", "a.pem", "--tls-key", "a.key,b.key"),
+            "tls_key: 2 of them for 1 of tls_cert; they go in pairs",
+        ),
+        (
+            ("--tls-client-ca", "ca.pem"),
+            "tls_client_ca: clients show a certificate over TLS only; set tls_cert",
+        ),
+        (("--tls-cert", "absent.pem"), "tls_cert: cannot read absent.pem: No such file or directory"),
+        (("--reload", "--preload"), "preload: what is imported once cannot be reloaded; one of the two"),
+        (("--reload", "--reload-dir", "absent"), "reload_dir: absent is no folder"),
+    ],
+)
+def test_check_finds_what_would_stop_the_start(penstock, words, message):
+    done = penstock("check", *words)
+
+    assert done.returncode == MISTAKE
+    assert done.stderr == f"penstock: error: {message}\n"
+    assert "tls_cert" in done.stdout
 
 
 def test_flag_beats_environment_beats_file(penstock, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import subprocess
 import threading
@@ -11,6 +12,7 @@ import time
 import pytest
 
 from tests.e2e.serving import ROOT, WAIT_S, serving
+from tests.e2e.workers import children, wait_until
 from tests.server.certificates import Authority
 
 APPLICATION = "tests.server.mixed_app:app"
@@ -165,21 +167,52 @@ def test_broken_certificates_cost_no_request(authority, files):
     assert server.log.count("the old certificates stay") == 1
 
 
-def test_a_reload_with_broken_certificates_leaves_the_workers(authority, files):
+def test_a_reload_with_broken_certificates_brings_new_workers_with_the_old_ones(authority, files):
     with (
         serving(APPLICATION, *flags(files), "--workers", "2") as server,
         Clients(server.port, authority) as clients,
     ):
         clients.wait(lambda: clients.serials, "it serves")
-        good = files[1].read_bytes()
+        before = children(server)
         files[1].write_text("broken")
         server.process.send_signal(signal.SIGHUP)
-        server.wait_for_log("reload given up")
-        before = clients.replies
-        clients.wait(lambda: clients.replies > before + 100, "requests go on")
-        files[1].write_bytes(good)
+        server.wait_for_log("reload done")
+        wait_until(lambda: not before & children(server), "the old workers end")
+        count = clients.replies
+        clients.wait(lambda: clients.replies > count + 100, "requests go on")
 
     assert clients.failures == []
+    assert len(clients.serials) == 1
+    assert "the old certificates stay in use: tls_cert, tls_key: " in server.log
+
+
+def test_a_worker_that_crashes_is_replaced_while_the_certificate_is_broken(authority, files):
+    with serving(APPLICATION, *flags(files), "--workers", "2") as server:
+        first = serial(server, authority)
+        replace(authority, files, "renewed")
+        wait_until(lambda: serial(server, authority) != first, "the new certificate is in use")
+        renewed = serial(server, authority)
+        files[0].write_text("broken")
+        server.wait_for_log("the old certificates stay in use")
+        before = children(server)
+
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(children(server) - before) == 2, "both are replaced")
+
+        assert {serial(server, authority) for _ in range(8)} == {renewed}
+
+
+def serial(server, authority):
+    connection = http.client.HTTPSConnection(
+        "localhost", server.port, context=authority.client(), timeout=WAIT_S
+    )
+    try:
+        connection.request("GET", "/")
+        assert connection.getresponse().read()
+        return connection.sock.getpeercert()["serialNumber"]
+    finally:
+        connection.close()
 
 
 def test_hundreds_of_handshakes_that_stop_hold_up_nobody(authority, files):

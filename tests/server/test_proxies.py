@@ -135,6 +135,9 @@ def test_anything_but_a_header_is_closed_with_one_line(octets):
             pass
         wait_until(lambda: len(server.log.messages("refused, ")) == 1, "it is logged")
 
+    (line,) = server.log.messages("refused, ")
+    assert "PROXY" in line
+
 
 def test_a_header_that_does_not_end_is_cut_off():
     with serve(ROUTES, proxy_trust="127.0.0.1", proxy_protocol=True, head_timeout_s=0.2) as server:

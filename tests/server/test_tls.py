@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import socket
@@ -15,7 +16,7 @@ import pytest
 
 from penstock.errors import ConfigError
 from penstock.http.file_response import FileResponse
-from penstock.http.response import Response, StreamResponse, TextResponse
+from penstock.http.response import JSONResponse, Response, StreamResponse, TextResponse
 from penstock.server.bind import open_all
 from penstock.server.certificates import names_of
 from penstock.server.config import Config
@@ -68,6 +69,7 @@ def produce_in_thread(count: int):
 ROUTES = {
     "/": endpoint("inline", lambda request: TextResponse(f"{request.scheme} {request.url}")),
     "/thread": endpoint("thread", lambda request: TextResponse("threaded")),
+    "/certificate": endpoint("thread", lambda request: JSONResponse(request.client_certificate)),
     "/task": endpoint("task", lambda request: TextResponse("task")),
     "/echo": endpoint("thread", lambda request: Response(request.body), body_limit=2**23),
     "/big": endpoint("inline", lambda request: Response(BIG)),
@@ -263,11 +265,21 @@ def test_clients_show_a_certificate_where_one_is_asked_for(authority, pair, tmp_
     with serve(ROUTES, **settings(pair, tls_client_ca=str(authority.certificate))) as server:
         known = secure(server.connect(), authority.client(*authority.issue("client")))
         assert known.ask("/").status == 200
+        certificate = json.loads(known.ask("/certificate").content)
+        assert ["DNS", "localhost"] in certificate["subjectAltName"]
+        assert certificate == json.loads(known.ask("/certificate").content)
 
         for shown in ((), stranger.issue("client")):
             with pytest.raises(OSError):
                 secure(server.connect(), authority.client(*shown)).ask("/")
         wait_until(lambda: len(server.log.messages("no TLS handshake")) == 2, "they are logged")
+
+
+def test_who_is_not_asked_for_a_certificate_has_none(authority, pair):
+    with serve(ROUTES, **settings(pair)) as server:
+        client = secure(server.connect(), authority.client(*authority.issue("unasked")))
+
+        assert client.ask("/certificate").content == b"null"
 
 
 def serial(server, authority) -> str:
@@ -355,7 +367,10 @@ def test_without_openssl_there_is_one_clear_line(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert "the program openssl is needed" in fault(tls_self_signed=True)
+    message = fault(tls_self_signed=True)
+
+    assert "the program openssl is needed" in message
+    assert "--tls-cert" in message
 
 
 def test_names_are_read_from_a_certificate(authority):

@@ -115,6 +115,8 @@ class ForeignServer:
 class ForeignConnection:
     """A `ConnectionView` made of a scope."""
 
+    client_certificate = None  # ASGI tells of none
+
     def __init__(self, scope: dict[str, Any], server: ForeignServer) -> None:
         client, local = scope.get("client"), scope.get("server")
         self.scheme: str = scope.get("scheme") or "http"

@@ -91,6 +91,7 @@ def check(options: Namespace) -> int:
         for setting in SETTINGS
     ]
     _print_table(rows)
+    _check_start(settings.config)
     if options.application is not None:
         from penstock import App
         from penstock.cli.load import load_application
@@ -108,6 +109,19 @@ def ctl(options: Namespace) -> int:
     from penstock.cli.ctl import act
 
     return act(options, _resolve(options).config)
+
+
+def _check_start(config: Config) -> None:
+    """Find what the start would: values that contradict each other, certificates that cannot be used."""
+    config.check_together()
+    if config.tls_cert:
+        from penstock.server.tls import Tls
+
+        Tls(config)
+    if config.reload:
+        from penstock.server.watcher import make_tree
+
+        make_tree(config, "")
 
 
 def _resolve(options: Namespace) -> Settings:

@@ -171,6 +171,11 @@ class ConnectionView(Protocol):
     def client(self) -> tuple[str, int] | None: ...
 
     @property
+    def client_certificate(self) -> dict[str, Any] | None:
+        """What the peer has proved to be; None when it was not asked."""
+        ...
+
+    @property
     def local(self) -> tuple[str, int | None]:
         """Address and port the client connected to; a path and None for a Unix socket."""
         ...

@@ -231,6 +231,14 @@ class Request:
         return self.connection.client if self.connection is not None else None
 
     @property
+    def client_certificate(self) -> dict[str, Any] | None:
+        """The certificate the peer of the connection proved to have (`--tls-client-ca`), as the dict of
+        `ssl.SSLSocket.getpeercert`: subject, issuer, serialNumber, subjectAltName. None when it was not asked
+        for one. Behind a proxy it is the proxy's.
+        """
+        return self.connection.client_certificate if self.connection is not None else None
+
+    @property
     def server(self) -> ServerView | None:
         """The server this request came through: pools, drain state. None in process, as in tests."""
         return self.connection.server if self.connection is not None else None

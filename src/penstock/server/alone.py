@@ -11,7 +11,7 @@ from penstock.observe.log_file import open_log_files
 from penstock.observe.logs import configure
 from penstock.server.admin import open_local
 from penstock.server.bind import open_all
-from penstock.server.identity import find_identity, give_up_root, set_umask
+from penstock.server.identity import find_identity, give_up_root, read_certificates, set_umask
 from penstock.server.pid_file import holding
 from penstock.server.serve import Server
 
@@ -54,7 +54,8 @@ def _serve(
     files: LogFiles,
     admin: LocalAdmin | None,
 ) -> int:
-    tls = give_up_root(config)
+    tls = read_certificates(config)
+    give_up_root(config, tls)
     slot = None
     if admin is not None:
         admin.start()

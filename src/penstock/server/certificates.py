@@ -87,7 +87,10 @@ def make_self_signed() -> str:
         pass
     program = shutil.which("openssl")
     if program is None:
-        raise ConfigError("tls_self_signed: the program openssl is needed to make a certificate")
+        raise ConfigError(
+            "tls_self_signed: the program openssl is needed to make a certificate, and is not there; "
+            "install it (apt install openssl), or make one elsewhere and name it with --tls-cert"
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as made:  # nobody else can look into it

@@ -49,6 +49,8 @@ class Connection(Answering):
     def scheme(self) -> str:
         return "http"
 
+    client_certificate: dict[str, Any] | None = None
+
     @property
     def local(self) -> tuple[str, int | None]:
         """Where the client connected to; a path and None for a Unix socket."""

@@ -113,19 +113,22 @@ def _is_root_again() -> bool:
     return 0 in (os.getuid(), os.geteuid())
 
 
-def give_up_root(config: Config) -> Tls | None:
-    """Read what may be root's alone, the keys of certificates, and become who shall serve."""
-    tls = None
-    if config.is_secure:
-        from penstock.server.tls import Tls  # here: ssl takes 10 ms to import
+def read_certificates(config: Config) -> Tls | None:
+    """Read what may be root's alone, the keys of certificates; None: TLS is not spoken."""
+    if not config.is_secure:
+        return None
+    from penstock.server.tls import Tls  # here: ssl takes 10 ms to import
 
-        tls = Tls(config)
+    return Tls(config)
+
+
+def give_up_root(config: Config, tls: Tls | None = None) -> None:
+    """Become who shall serve; what root could read of `tls` stays in use."""
     identity = find_identity(config)
     if identity is not None:
         become(identity)
         if tls is not None:
             tls.look_again()
-    return tls
 
 
 def _can_import() -> bool:

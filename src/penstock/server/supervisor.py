@@ -31,7 +31,7 @@ from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.child import Child, describe_end
 from penstock.server.fork import HANDLED, STOPPING, fork
-from penstock.server.identity import find_identity, set_umask
+from penstock.server.identity import find_identity, read_certificates, set_umask
 from penstock.server.pid_file import holding
 from penstock.server.scoreboard import Scoreboard
 from penstock.server.systemd import Notifier
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from penstock.server.bind import Bound
     from penstock.server.config import Config
     from penstock.server.scoreboard import Entry
+    from penstock.server.tls import Tls
     from penstock.server.worker import Channel
 
 _log = logging.getLogger("penstock.server")
@@ -89,11 +90,12 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
         admin = open_supervised(config, _WORKERS_LIMIT)
         try:
             bound = open_all(config)
+            tls = read_certificates(config)
         except ConfigError:
             if admin is not None:
                 admin.close()
             raise
-        supervisor = Supervisor(bound, config, application_path, files, watcher, admin)
+        supervisor = Supervisor(bound, config, application_path, files, watcher, admin, tls)
         kept: Sequence[Bound] = ()
         try:
             return supervisor.run()
@@ -133,10 +135,13 @@ class Supervisor:
         files: LogFiles = NO_FILES,
         watcher: Watcher | None = None,
         admin: SupervisedAdmin | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self._bound = bound
         self._admin = admin
         self._watcher = watcher
+        self._tls = tls
+        """Held here, so that a worker can be replaced while the files are broken."""
         self._renewed = 0.0
         """When the files changed; 0.0 once the application is there again."""
         self._urls = [each.url() for each in bound]
@@ -170,6 +175,8 @@ class Supervisor:
             if self._stops and not self._workers:
                 break
             self._kill_overdue(now)
+            if self._tls is not None:
+                self._tls.check(now, is_told=False)  # the workers look as well, and say so
             if not self._stops:
                 self._reconcile(now)
             self._notifier.beat()
@@ -243,6 +250,8 @@ class Supervisor:
     def _reload(self) -> None:
         self._notifier.reloading()
         _log.info("reload: replacing %d workers, one at a time", len(self._workers))
+        if self._tls is not None:
+            self._tls.reload()
         for worker in self._workers.values():
             worker.stale = worker.stale or "reload"
         self._backoff.reset()
@@ -344,7 +353,7 @@ class Supervisor:
         """Return a new process and our end of its channel; in it, `_Forked` is raised."""
         pid, channel = fork()
         if not pid:
-            raise _Forked(Seat(channel, entry, bound, slot, is_first=not self._is_booted))
+            raise _Forked(Seat(channel, entry, bound, slot, tls=self._tls, is_first=not self._is_booted))
         return pid, channel
 
     def _listen_to(self, worker: Child) -> None:

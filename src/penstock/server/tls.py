@@ -15,7 +15,7 @@ import os
 import socket
 import ssl
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
 from penstock.http.response import TextResponse
@@ -50,29 +50,31 @@ class Tls:
         self._check_at = 0.0
         self.context = self._load()
 
-    def check(self, now: float) -> None:
+    def check(self, now: float, *, is_told: bool = True) -> None:
         """Read the files again if they changed; of a change under way its end is waited for."""
         if now < self._check_at:
             return
         self._check_at = now + _CHECK_S
         stamp = self._look()
         if stamp == self._seen != self._stamp:
-            self.reload()
+            self.reload(is_told=is_told)
         self._seen = stamp
 
     def look_again(self) -> None:
         """Take the files as this process sees them now for those in force: its rights have changed."""
         self._stamp = self._seen = self._look()
 
-    def reload(self) -> None:
+    def reload(self, *, is_told: bool = True) -> None:
         """Use the certificates as they are now, or go on with the old ones and say why."""
         self.look_again()
         try:
             self.context = self._load()
         except ConfigError as error:
-            _log.error("the old certificates stay in use: %s", error)
+            if is_told:
+                _log.error("the old certificates stay in use: %s", error)
         else:
-            _log.info("certificates reloaded")
+            if is_told:
+                _log.info("certificates reloaded")
 
     def _look(self) -> _Stamp:
         config = self._config
@@ -165,7 +167,7 @@ class SecureSocket:
     The reactor reads while a pool thread sends, and OpenSSL allows one of them at a time: hence the lock.
     """
 
-    __slots__ = ("_is_cut", "_lock", "_read", "_sock", "_write", "fileno", "getsockname")
+    __slots__ = ("_is_cut", "_lock", "_read", "_sock", "_write", "fileno", "getpeercert", "getsockname")
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self._sock = sock
@@ -175,6 +177,7 @@ class SecureSocket:
         self._is_cut = False
         self.fileno = sock.fileno
         self.getsockname = sock.getsockname
+        self.getpeercert = sock.getpeercert
 
     def recv(self, size: int) -> bytes:
         """Return what there is; b"" at the end. BlockingIOError: nothing yet."""
@@ -247,7 +250,13 @@ class SecureSocket:
 class SecureConnection(Connection):
     """A connection over TLS."""
 
-    __slots__ = ()
+    __slots__ = ("client_certificate",)
+
+    def __init__(self, reactor: Reactor, sock: Any, address: Any) -> None:
+        super().__init__(reactor, sock, address)
+        # Now, for it cannot be asked for any more when the client has gone; and only where it is wanted.
+        wants_one = reactor.config.tls_client_ca is not None
+        self.client_certificate: dict[str, Any] | None = sock.getpeercert() if wants_one else None
 
     @property
     def scheme(self) -> str:
@@ -276,6 +285,7 @@ class Handshake(Stage):
                 return
             assert self._secure is not None  # noqa: S101 - begun
             self._secure.do_handshake()
+            connection = SecureConnection(self.reactor, SecureSocket(self._secure), self._address)
         except (BlockingIOError, ssl.SSLWantReadError):
             self.watch(IN)
         except ssl.SSLWantWriteError:
@@ -285,7 +295,7 @@ class Handshake(Stage):
             _log.info("%s: no TLS handshake: %s", self.describe_client(), reason)
             self.close()
         else:
-            self.become(SecureConnection(self.reactor, SecureSocket(self._secure), self._address))  # type: ignore[arg-type]
+            self.become(connection)
 
     def _begin(self) -> bool:
         """Look at the first octet; True when it may be one of TLS."""

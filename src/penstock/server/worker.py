@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from penstock.server.reactor import Reactor
     from penstock.server.scoreboard import Entry
     from penstock.server.serve import Server
+    from penstock.server.tls import Tls
 
 _log = logging.getLogger("penstock.server")
 
@@ -95,6 +96,7 @@ class Seat:
         bound: Sequence[Bound],
         slot: Slot | None = None,
         *,
+        tls: Tls | None = None,
         is_first: bool = False,
     ) -> None:
         self.channel = channel
@@ -102,6 +104,8 @@ class Seat:
         self.bound = bound
         self.slot = slot
         """Where its figures are told."""
+        self.tls = tls
+        """The certificates the supervisor could read last."""
         self.is_first = is_first
         """Nothing has been served yet."""
         self._server: Server | None = None
@@ -154,7 +158,7 @@ def run_worker(
     try:
         if config.chdir is not None and Path(config.chdir).is_absolute():
             enter_directory(config)  # anew: a link on the way may name the next release by now
-        tls = give_up_root(config)
+        give_up_root(config, seat.tls)
         withdraw()  # the application may configure logging, as in a single process
         if config.reload:
             from penstock.server.forgiving import Forgiving
@@ -168,7 +172,7 @@ def run_worker(
             application_path,
             bound=seat.bound,
             seat=seat,
-            tls=tls,
+            tls=seat.tls,
             log_files=files,
             slot=seat.slot,
         ).run()
