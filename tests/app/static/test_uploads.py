@@ -133,6 +133,14 @@ def test_conditions_guard_an_upload(root):
         assert put(running, "/new.txt", b"x", "Content-Range: bytes 0-0/2").status == 400
 
 
+def test_coded_content_is_refused_and_told_why(root):
+    with serving_site(root, uploads=True) as running:
+        reply = put(running, "/new.js", b"\x1f\x8b", "Content-Encoding: gzip")
+        assert (reply.status, reply.get("accept-encoding")) == (415, "identity")
+        assert not (root / "new.js").exists()
+        assert put(running, "/new.js", b"x", "Content-Encoding: identity").status == 201
+
+
 def test_an_upload_beyond_the_limit_leaves_nothing(root):
     before = names_in(root)
     with serving_site(root, uploads=True, upload_limit_bytes=100_000) as running:

@@ -41,6 +41,11 @@ async def receive(folder: Folder, request: Request, names: Sequence[str], conten
         )
     if "content-range" in request.headers:
         raise HTTPError(400, "a part of a file cannot be received (RFC 9110 §14.5)")
+    if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        # Stored as it comes, it would be sent later without a word that it is coded (RFC 9110 §15.5.16).
+        raise HTTPError(
+            415, "a file is received without content coding", headers={"Accept-Encoding": "identity"}
+        )
     begin, go_on = _runners(request)
     upload: _Upload = await begin(_Upload, folder, request, names)
     try:
