@@ -265,9 +265,10 @@ def test_range_the_application_chose_is_sent(path, count_sendfile):
 
 
 def test_what_was_written_comes_before_the_file(path):
-    app = Closing(lambda: opened_at(path, 0), ("Content-Length", "13"), write=b"abc")
+    app = Closing(lambda: opened_at(path, len(CONTENT) - 10), ("Content-Length", "13"), write=b"abc")
     with serve(WSGIHandler(app)) as server, server.connect() as client:
-        assert client.ask("/").content == b"abc" + CONTENT[:10]
+        assert client.ask("/").content == b"abc" + CONTENT[-10:]
+        wait_until(lambda: app.closed == 1)
 
 
 class Hands:

@@ -288,6 +288,157 @@ def test_write_comes_before_the_iterable(streams):
         assert server.ask("/").content == b"abcd"
 
 
+def test_what_is_written_leaves_while_the_application_goes_on():
+    gate = Gate()
+    content = Content(b"returned")
+
+    def app(environ, start_response):
+        write = start_response("200 OK", [*TEXT, ("X-Own", "1")])
+        write(b"")
+        write(b"written")
+        gate.wait()
+        return content
+
+    with hosted(app) as server, server.connect(request() * 2) as client:
+        while b"written" not in client.octets:
+            client.receive()
+        gate.wait_reached()
+        gate.open()
+        replies = [client.take() for _ in range(2)]
+        wait_until(lambda: content.closed == 2)
+
+    assert [reply.content for reply in replies] == [b"writtenreturned"] * 2
+    assert replies[0].get("x-own") == "1"
+
+
+def test_generator_may_write_before_its_first_piece():
+    def app(environ, start_response):
+        write = start_response("200 OK", TEXT)
+        write(b"a")
+        yield b"b"
+        yield b"c"
+
+    with hosted(app) as server, server.connect() as client:
+        assert [client.ask("/").content for _ in range(2)] == [b"abc", b"abc"]
+        assert client.ask("/", "HEAD").content == b""
+
+
+def test_write_from_within_the_iterable_is_an_error():
+    def app(environ, start_response):
+        write = start_response("200 OK", TEXT)
+        yield b"a"
+        write(b"b")
+
+    with hosted(app, faults=True) as server, server.connect(request()) as client:
+        assert client.take_all().endswith(b"1\r\na\r\n")
+        assert "write() is not for the iterable" in "".join(server.log.tracebacks())
+
+
+def test_write_waits_for_a_client_that_does_not_read():
+    written = []
+
+    def app(environ, start_response):
+        write = start_response("200 OK", TEXT)
+        for number in range(400):
+            write(bytes(65_536))
+            written.append(number)
+        return []
+
+    with hosted(app) as server, server.connect(receive_buffer_bytes=65_536) as client:
+        client.send(request())
+        before = -1
+        while before != len(written) or not written:  # until it stands still
+            before = len(written)
+            threading.Event().wait(0.1)
+        stood_at = len(written)
+        received, end = 0, b""
+        while not end.endswith(b"\r\n0\r\n\r\n"):
+            data = client.socket.recv(1_048_576)
+            received, end = received + len(data), (end + data)[-7:]
+
+    assert stood_at < 400
+    assert received > 400 * 65_536
+
+
+def test_write_raises_oserror_when_the_client_left():
+    raised = []
+
+    def app(environ, start_response):
+        write = start_response("200 OK", TEXT)
+        try:
+            while True:
+                write(bytes(65_536))
+        except OSError as error:
+            raised.append(error)
+            raise
+
+    with hosted(app) as server:
+        client = server.connect(request())
+        client.receive()
+        client.reset()
+        wait_until(lambda: raised)
+        server.wait_idle()
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_failure_after_write_cuts_the_reply(error):
+    content = Content(b"x", fails=True)
+
+    def app(environ, start_response):
+        write = start_response("200 OK", TEXT)
+        write(b"begun")
+        if error is SystemExit:
+            raise SystemExit
+        return content
+
+    with hosted(app, faults=True) as server:
+        for _ in range(2):
+            with server.connect(request()) as client:
+                assert client.take_all().endswith((b"5\r\nbegun\r\n", b"1\r\nx\r\n"))
+        assert len(server.log.messages("the application failed")) == 2
+        wait_until(lambda: content.closed == (2 if error is ValueError else 0))
+
+
+@pytest.mark.parametrize("declared", ["3", "9"])
+def test_another_length_written_than_declared_cuts_the_reply(declared):
+    def app(environ, start_response):
+        write = start_response("200 OK", [*TEXT, ("Content-Length", declared)])
+        write(b"abcde")
+        return []
+
+    with hosted(app, faults=True) as server, server.connect(request()) as client:
+        assert client.take_all().partition(b"\r\n\r\n")[2] in (b"", b"abcde")
+        wait_until(lambda: "Content-Length" in "".join([*server.log.messages(), *server.log.tracebacks()]))
+
+
+def test_write_of_a_head_that_cannot_be_sent_is_500():
+    def app(environ, start_response):
+        write = start_response("200 OK", [("X", "a\nb")])
+        write(b"x")
+        return []
+
+    with hosted(app, faults=True) as server, server.connect() as client:
+        assert [client.ask("/").status for _ in range(2)] == [500, 500]
+
+
+def test_write_after_the_handler_timeout_is_too_late():
+    raised = []
+    gate = Gate()
+
+    def app(environ, start_response):
+        gate.wait()
+        try:
+            start_response("200 OK", TEXT)(b"late")
+        except OSError as error:
+            raised.append(error)
+        return []
+
+    with hosted(app, handler_timeout_s=0.2, faults=True) as server, server.connect(request()) as client:
+        assert client.take().status == 504
+        gate.open()
+        wait_until(lambda: raised)
+
+
 def test_start_response_may_come_with_the_first_piece():
     def app(environ, start_response):
         yield b""

@@ -15,7 +15,7 @@ from penstock.http.headers import MutableHeaders
 from penstock.http.response import PushResponse, Response, StreamResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from penstock.http.handler import Source
     from penstock.http.open_file import OpenFile
@@ -128,17 +128,15 @@ def make_push(
     return response
 
 
-def make_file(
-    status: int, fields: Fields, file: OpenFile, start: int = 0, ahead: Sequence[bytes] = ()
-) -> FileResponse:
+def make_file(status: int, fields: Fields, file: OpenFile, start: int = 0) -> FileResponse:
     """Return a response of a file from `start` on, as long as declared, else to its end. ValueError when more
     is declared than there is.
     """
     left = max(file.size - start, 0)
-    wanted = left if fields.length is None else fields.length - sum(map(len, ahead))
-    if not 0 <= wanted <= left:
+    wanted = left if fields.length is None else fields.length
+    if wanted > left:
         raise ValueError(f"Content-Length is {fields.length}, the file has {left} octets to send")
-    response = FileResponse(file, status, fields.lines, spans=[*ahead, (start, start + wanted)])
+    response = FileResponse(file, status, fields.lines, spans=[(start, start + wanted)])
     response.media_type = fields.media_type
     return response
 

@@ -14,6 +14,7 @@ import threading
 from contextvars import copy_context
 from functools import lru_cache, partial
 from io import BytesIO
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ClientDisconnected
@@ -21,7 +22,8 @@ from penstock.gateway.asgi import takes_whole
 from penstock.gateway.environ import Input, make_environ
 from penstock.gateway.fields import make_file, make_response, make_stream, sort_lines
 from penstock.gateway.file_wrapper import FileWrapper
-from penstock.http.handler import THREAD, Endpoint
+from penstock.gateway.writer import Writer
+from penstock.http.handler import ANSWERED, THREAD, Endpoint
 from penstock.http.problem import problem, unexpected
 from penstock.wire.limits import STANDARD_METHODS
 
@@ -72,47 +74,63 @@ class WSGIHandler:
 
     def _call_in(self, context: Context, request: Request) -> Response:
         content = BytesIO(request.body) if request.stream is None else Input(request.stream)
-        start = _Start()
+        start = _Start(request)
         iterable: Any = None
         try:
             iterable = self._app(make_environ(request, content), start)
             response = self._respond(context, start, iterable)
-        except Exception as error:
+        except BaseException as error:
+            if not isinstance(error, Exception) and start.writer is None:
+                raise
             self._close_later(context, getattr(iterable, "close", None))
             response = _fail(request, error)
         if type(content) is Input and (fault := content.fault) is not None:
             self._close_later(context, getattr(iterable, "close", None))
             response = problem(fault.status, title=fault.title, detail=fault.detail)
+        if start.writer is not None:
+            start.writer.end(is_complete=response is ANSWERED)
+            return ANSWERED  # type: ignore[no-any-return]
         return response
 
     def _respond(self, context: Context, start: _Start, iterable: Any) -> Response:
         """Take the first piece, before which the head cannot leave, and judge by it how to send the rest."""
         close = getattr(iterable, "close", None)
+        if start.writer is not None:
+            return self._write_rest(context, start.writer, iter(iterable), close)
         if isinstance(iterable, (list, tuple)):
-            content = b"".join([*start.written, *iterable])
+            content = b"".join(iterable)
             if close is not None:
                 self._close_later(context, close)
             return make_response(*start.take(), content)
         if type(iterable) is FileWrapper and (found := iterable.find_file()) is not None:
-            response = make_file(*start.take(), *found, ahead=start.written)
+            response = make_file(*start.take(), *found)
             response.after = partial(context.run, _close_logged, iterable.close)
             return response
         iterator = iter(iterable)
         first = b""
         is_over = False
-        while not first and not is_over and not start.written:
+        while not first and not is_over and start.writer is None:
             try:
                 first = next(iterator)
             except StopIteration:
                 is_over = True
         _check_piece(first)
+        if start.writer is not None:  # a generator that writes before its first piece
+            return self._write_rest(context, start.writer, chain((first,), iterator), close)
         status, fields = start.take()
-        # Without a piece the whole content is there as well: nothing was, or all of it was written.
-        if is_over or (not start.written and fields.length == len(first)):
+        if is_over or fields.length == len(first):  # without a piece, too, the whole content is there
             self._close_later(context, close)
             return make_response(status, fields, first)
-        head = [*start.written, first] if first else [*start.written]
-        return make_stream(status, fields, _Content(head, iterator, close, context))
+        return make_stream(status, fields, _Content([first], iterator, close, context))
+
+    def _write_rest(
+        self, context: Context, writer: Writer, pieces: Iterator[bytes], close: Callable[[], None] | None
+    ) -> Response:
+        """Send what was returned behind what was written."""
+        for piece in pieces:
+            writer.write(piece)
+        self._close_later(context, close)
+        return ANSWERED  # type: ignore[no-any-return]
 
     def _close_later(self, context: Context, close: Callable[[], None] | None) -> None:
         self._pending.close = None if close is None else partial(context.run, close)
@@ -141,13 +159,14 @@ class _Pending(threading.local):
 class _Start:
     """`start_response` of one call, and what the application said through it."""
 
-    __slots__ = ("_head", "_is_sent", "written")
+    __slots__ = ("_head", "_is_sent", "_request", "writer")
 
-    def __init__(self) -> None:
+    def __init__(self, request: Request) -> None:
+        self._request = request
         self._head: tuple[int, Fields] | None = None
         self._is_sent = False
-        self.written: list[bytes] = []
-        """What came through the `write` callable."""
+        self.writer: Writer | None = None
+        """Set by the first `write`: the request is answered."""
 
     def __call__(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -164,7 +183,15 @@ class _Start:
             self._head = _keep_head(status, tuple(headers))
         except TypeError:  # lists in place of tuples, or what is refused
             self._head = _read_head(status, tuple([(name, value) for name, value in headers]))
-        return self.written.append
+        return self._write
+
+    def _write(self, piece: bytes) -> None:
+        """The `write` callable."""
+        if self.writer is None:
+            if self._is_sent:
+                raise RuntimeError("WSGI: write() is not for the iterable, whose pieces are sent already")
+            self.writer = Writer(self._request, *self.take())
+        self.writer.write(piece)
 
     def take(self) -> tuple[int, Fields]:
         """Return status and fields; from now on they are sent."""
@@ -223,7 +250,7 @@ def _check_piece(piece: object) -> None:
         raise TypeError(f"WSGI: a piece of content is bytes, not {type(piece).__name__}")
 
 
-def _fail(request: Request, error: Exception) -> Response:
+def _fail(request: Request, error: BaseException) -> Response:
     if isinstance(error, ClientDisconnected):
         _log.info("%s: the application gave up after the client: %r", request, error)
         return problem(400, detail=str(error))

@@ -197,6 +197,20 @@ class ConnectionView(Protocol):
         ...
 
 
+ANSWERED: Final[Any] = object()
+"""What a call in a thread returns when it has answered early."""
+
+
+class AnswersEarly(Protocol):
+    """A connection whose handler in a thread may answer before it returns."""
+
+    def answer_early(self, request: Request, response: Response) -> bool:
+        """In the handler's thread, once: send a response that is made on the loop, a `PushResponse`; False
+        when somebody else has answered. The handler then returns `ANSWERED`.
+        """
+        ...
+
+
 class Sink(Protocol):
     """Where the source of a `PushResponse` sends its pieces. Thread of the loop."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ClientDisconnected, HTTPError, LocalProtocolError
 from penstock.http.file_response import FileResponse
-from penstock.http.handler import INLINE, TASK
+from penstock.http.handler import ANSWERED, INLINE, TASK
 from penstock.http.problem import problem, unexpected
 from penstock.http.response import Response
 from penstock.http.upgrade import UpgradeResponse
@@ -124,6 +124,8 @@ class Answering(Intake):
             or answer.is_stream
             or not self._is_persistent(request, answer)
         ):
+            if answer is ANSWERED:
+                return
             reactor.post(self._take_back, request, answer, copy_context())
             return
         octets = self._render(request, answer, True)
@@ -162,6 +164,13 @@ class Answering(Intake):
         self._serve_in_thread(request, endpoint, claim)
         assert endpoint.after is not None  # noqa: S101 - the caller looked
         endpoint.after()
+
+    def answer_early(self, request: Request, response: Response) -> bool:
+        """Answer in a pool thread whose handler has yet to return; False when that was too late."""
+        if self.claim is not None and not self.claim.take():
+            return False
+        self.reactor.post(self._take_back, request, response, copy_context())
+        return True
 
     def _take_back(self, request: Request, answer: Any, context: Context) -> None:
         """A pool thread hands back a reply it does not send itself."""
