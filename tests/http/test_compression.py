@@ -7,6 +7,8 @@ import random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penstock.errors import LocalProtocolError
 from penstock.http.compression import Compression
@@ -15,7 +17,7 @@ from penstock.http.handler import INLINE, TASK, THREAD, Endpoint
 from penstock.http.kept_response import KeptResponse
 from penstock.http.request import Request
 from penstock.http.response import JSONResponse, Response, StreamResponse, TextResponse
-from tests.codings import CODINGS, decode, need_coding
+from tests.codings import CODINGS, Decoder, decode, need_coding
 
 LONG = "a long text. " * 1000
 ROWS = [{"n": number, "name": f"row {number}"} for number in range(300)]
@@ -326,3 +328,21 @@ def test_an_endpoint_with_another_call_is_otherwise_the_same():
     assert other.call is not one.call
     for name in Endpoint.__slots__:
         assert name == "call" or getattr(other, name) == getattr(one, name)
+
+
+@pytest.mark.parametrize("form", ["sync", "async"])
+@given(pieces=st.lists(st.binary(max_size=300), max_size=12))
+def test_whatever_is_streamed_comes_back_piece_by_piece(form: str, pieces: list[bytes]):
+    async def later() -> Any:
+        for piece in pieces:
+            yield piece
+
+    coded: Any = apply(StreamResponse(later() if form == "async" else iter(pieces), media_type="text/plain"))
+
+    async def read() -> list[bytes]:
+        return [octets async for octets in coded.content]
+
+    arrived = asyncio.run(read()) if form == "async" else list(coded.content)
+    decoder = Decoder("gzip")
+    assert [decoder.decode(octets) for octets in arrived] == [*filter(None, pieces), b""]
+    assert decoder.is_over
