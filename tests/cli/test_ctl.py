@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,7 +14,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from penstock.cli import main
 from penstock.cli.ctl import render_status
+from penstock.server.control import fetch_status
 from tests.cli import unprivileged
 from tests.e2e.serving import WAIT_S
 from tests.e2e.workers import children, is_alive, wait_until, workers
@@ -57,15 +60,23 @@ def told(penstock, *words, **variables):
     return done.stdout
 
 
-def status(penstock, folder):
-    return json.loads(told(penstock, "status", "--json", "--admin", f"unix:{folder}/admin.sock"))
-
-
-def wait_for(penstock, folder, condition):
+def wait_for(folder, condition):
     end = time.monotonic() + WAIT_S
-    while not condition(found := status(penstock, folder)):
+    while not condition(found := fetch_status(f"unix:{folder}/admin.sock")):
         assert time.monotonic() < end, found
+        time.sleep(0.02)
     return found
+
+
+@pytest.fixture
+def ctl(folder, capsys):
+    """`ctl("status")` in this process: exit code, stdout and stderr."""
+
+    def run(*words):
+        code = main(["ctl", *words])
+        return subprocess.CompletedProcess(words, code, *capsys.readouterr())
+
+    return run
 
 
 def fails(done, code, message):
@@ -78,7 +89,7 @@ def fails(done, code, message):
 @pytest.mark.parametrize("count", [SINGLE, SEVERAL])
 def test_status_lists_workers_and_requests_in_flight(penstock, tmp_path, count):
     with served(tmp_path, count=count, is_cut_short=True) as server, server.ask("/users/7?token=secret"):
-        wait_for(penstock, tmp_path, lambda found: found["requests_in_flight"] == 1)
+        wait_for(tmp_path, lambda found: found["requests_in_flight"] == 1)
         text = told(penstock, "status", PENSTOCK_ADMIN=f"unix:{tmp_path}/admin.sock")
 
     first, second, _, head, *rows = text.splitlines()
@@ -104,10 +115,9 @@ def test_status_lists_workers_and_requests_in_flight(penstock, tmp_path, count):
     assert "secret" not in text
 
 
-def test_status_shows_a_worker_whose_loop_stands_still(penstock, tmp_path):
+def test_status_shows_a_worker_whose_loop_stands_still(tmp_path):
     with served(tmp_path, is_cut_short=True) as server, server.ask("/block"):
         found = wait_for(
-            penstock,
             tmp_path,
             lambda found: max(each["loop_still_seconds"] for each in found["workers"]) > 2.5,
         )
@@ -127,6 +137,18 @@ def test_status_by_the_pid_file_lists_processes(penstock, tmp_path):
     assert (found[0]["pid"], found[0]["role"]) == (server.process.pid, "server")
     assert all(each["rss_bytes"] > 1_000_000 and each["uptime_seconds"] < 600 for each in found)
     assert all(str(pid) in text for pid in pids)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0"])
+def test_status_over_tcp(penstock, tmp_path, address):
+    with workers(tmp_path, "--admin", address, count=SINGLE, text=APPLICATION) as server:
+        url = re.search(r"admin\s+http://(\S+)", server.log)[1]
+        text = told(penstock, "status", "--admin", url)
+        found = json.loads(told(penstock, "status", "--json", "--admin", url))
+        pid = server.process.pid
+
+    assert text.startswith(f"ok: process {pid} ")
+    assert found["pid"] == found["workers"][0]["pid"] == pid
 
 
 def test_the_settings_of_the_file_are_where_it_looks(penstock, tmp_path):
@@ -176,14 +198,14 @@ def test_scale_changes_the_number_of_workers(penstock, tmp_path):
         assert told(penstock, "scale", "+1", "--pid-file", "shop.pid") == (
             f"scale +1: told process {server.process.pid}\n"
         )
-        wait_for(penstock, tmp_path, lambda found: len(found["workers"]) == 3)
+        wait_for(tmp_path, lambda found: len(found["workers"]) == 3)
         told(penstock, "scale", "-1", "--pid-file", "shop.pid")
-        wait_for(penstock, tmp_path, lambda found: len(found["workers"]) == 2)
+        wait_for(tmp_path, lambda found: len(found["workers"]) == 2)
 
 
 def test_reload_replaces_every_worker(penstock, tmp_path):
     with served(tmp_path) as server:
-        before = {each["pid"] for each in status(penstock, tmp_path)["workers"]}
+        before = {each["pid"] for each in fetch_status(f"unix:{tmp_path}/admin.sock")["workers"]}
         told(penstock, "reload", "--pid-file", "shop.pid")
         server.wait_for_log("reload done")
         wait_until(lambda: not any(map(is_alive, before)), "the old ones end")
@@ -222,7 +244,7 @@ def test_a_signal_that_would_end_a_single_process_is_not_sent(penstock, tmp_path
         done = penstock("ctl", *words, "--pid-file", "shop.pid")
         pid = server.process.pid
 
-        assert status(penstock, tmp_path)["status"] == "ok"
+        assert fetch_status(f"unix:{tmp_path}/admin.sock")["status"] == "ok"
     message = f"process {pid} takes no {name}: {' '.join(words)} is for a server with workers (--workers 2)"
     fails(done, 1, message)
 
@@ -255,36 +277,36 @@ def test_another_users_server_cannot_be_told():
         (("status", "--admin", "9100"), None),
     ],
 )
-def test_wrong_words_are_one_line(penstock, words, message):
+def test_wrong_words_are_one_line(ctl, words, message):
     message = message or "--admin: expected HOST:PORT, [::1]:PORT or unix:/path, got '9100'"
 
-    fails(penstock("ctl", *words), 2, message)
+    fails(ctl(*words), 2, message)
 
 
-def test_a_pid_file_of_a_dead_process_says_so(penstock, tmp_path):
+def test_a_pid_file_of_a_dead_process_says_so(ctl, tmp_path):
     with subprocess.Popen(["true"]) as child:
         pass
     (tmp_path / "shop.pid").write_text(f"{child.pid}\n")
 
     fails(
-        penstock("ctl", "stop", "--pid-file", "shop.pid"),
+        ctl("stop", "--pid-file", "shop.pid"),
         1,
         "no server runs: the process of shop.pid has ended",
     )
 
 
-def test_a_pid_file_without_a_pid_is_a_mistake(penstock, tmp_path):
+def test_a_pid_file_without_a_pid_is_a_mistake(ctl, tmp_path):
     (tmp_path / "shop.pid").write_text("notes\n")
 
     fails(
-        penstock("ctl", "stop", "--pid-file", "shop.pid"),
+        ctl("stop", "--pid-file", "shop.pid"),
         2,
         "pid_file: shop.pid holds no process id; it is not ours to replace",
     )
 
 
 @pytest.mark.parametrize("place", ["tcp", "unix"])
-def test_nobody_at_the_address_is_said(penstock, tmp_path, place):
+def test_nobody_at_the_address_is_said(ctl, tmp_path, place):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -293,9 +315,7 @@ def test_nobody_at_the_address_is_said(penstock, tmp_path, place):
         "unix": (f"unix:{tmp_path}/admin.sock", "No such file or directory"),
     }[place]
 
-    fails(
-        penstock("ctl", "status", "--admin", address), 1, f"no admin endpoint answers at {address}: {reason}"
-    )
+    fails(ctl("status", "--admin", address), 1, f"no admin endpoint answers at {address}: {reason}")
 
 
 @pytest.mark.parametrize(
@@ -311,10 +331,10 @@ def test_nobody_at_the_address_is_said(penstock, tmp_path, place):
         b"HTTP/1.1 200 OK\r\n\r\n\xff\xfe",
     ],
 )
-def test_something_else_at_the_address_is_said(penstock, reply):
+def test_something_else_at_the_address_is_said(ctl, reply):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=answer_once, args=(listening, reply), daemon=True).start()
-        done = penstock("ctl", "status", "--admin", f"127.0.0.1:{listening.getsockname()[1]}")
+        done = ctl("status", "--admin", f"127.0.0.1:{listening.getsockname()[1]}")
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("penstock: error: ")

@@ -63,6 +63,15 @@ def test_a_group_takes_the_place_of_the_users_own(folder, nobody):
     assert seen["more"] == [daemon]
 
 
+def test_a_group_alone_changes_no_user(folder):
+    daemon = grp.getgrnam("daemon").gr_gid
+
+    with serving(folder, "--group", "daemon") as (_, url):
+        seen = ask(url)
+
+    assert (seen["users"], seen["groups"], seen["more"]) == ([0] * 3, [daemon] * 3, [daemon])
+
+
 def test_numbers_do_without_names(folder):
     with serving(folder, "--user", "54321", "--group", "12345") as (_, url):
         seen = ask(url)
