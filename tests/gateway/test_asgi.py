@@ -577,6 +577,29 @@ def test_client_that_leaves_in_the_middle_of_the_content_is_told():
         server.wait_idle()
 
 
+def test_stop_tells_an_endless_stream_at_the_drain_deadline():
+    seen = []
+
+    async def app(scope, receive, send):
+        await receive()
+        await send(start())
+        leaves = asyncio.ensure_future(receive())
+        while not leaves.done():
+            try:
+                await send(body(b"x", more=True))
+            except OSError:
+                break
+            await asyncio.sleep(0.01)
+        seen.append(await leaves)
+
+    with hosted(app, drain_timeout_s=0.3) as server, server.connect(request()) as client:
+        client.receive()
+        server.begin_stop()
+        server.join(5)
+
+    assert seen == [{"type": "http.disconnect"}]
+
+
 # ---------------------------------------------------------------------------------------------------------------- faults
 
 
