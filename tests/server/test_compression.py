@@ -81,7 +81,7 @@ def test_pipelined_replies_leave_in_order_when_threads_compress_some():
 
 
 def test_a_huge_reply_does_not_hold_up_the_loop():
-    huge = HUGE * 40  # half a second of gzip
+    huge = HUGE * 80  # a second of gzip
     routes = {
         "/huge": endpoint("inline", lambda request: TextResponse(huge)),
         "/short": endpoint("inline", lambda request: TextResponse("short")),
@@ -89,8 +89,7 @@ def test_a_huge_reply_does_not_hold_up_the_loop():
     with serve(routes, compression=True) as server, server.connect() as busy, server.connect() as other:
         busy.send(request("/huge", "GET", GZIP))
         wait_until(lambda: any(one.task for one in server.connections), "a thread compresses")
-        for _ in range(10):
-            assert other.ask("/short").content == b"short"
+        assert other.ask("/short").content == b"short"
 
         assert any(one.task for one in server.connections), "it is not done yet"
         assert decode("gzip", busy.take().content) == huge.encode()  # type: ignore[union-attr]
