@@ -346,3 +346,20 @@ def test_a_port_can_be_taken_again_at_once():
         assert server.port == port
         with socket.create_connection(("127.0.0.1", port)):
             pass
+
+
+@pytest.mark.parametrize("kind", ["inline", "task", "thread"])
+def test_a_request_that_is_there_when_the_stop_begins_is_answered(kind: str):
+    with serve({"/": endpoint(kind, lambda request: TextResponse("ok"))}) as server:
+        with server.connect() as client:
+            assert client.ask("/").status == 200
+
+            def stop_behind_a_request() -> None:
+                client.send(request("/"))
+                server.server.stop()
+
+            server.call(stop_behind_a_request)
+            reply = client.take()
+
+            assert reply and reply.status == 200
+            assert client.ends()

@@ -326,17 +326,21 @@ class Server:
         patience_s = min(_PATIENCE_S, self.config.drain_timeout_s) if is_patient else 0.0
         self._tell("stopping: finishing what is in flight, %g s at most", self.config.drain_timeout_s)
         empty = asyncio.get_running_loop().create_future()
-        self._reactor.drain(
-            lambda: None if empty.done() else empty.set_result(None),
-            patience_s=patience_s,
-            takes_rest=not self._is_retiring,
-        )
-        self.draining.begin()  # by now every connection knows: a reply to this carries Connection: close
+        # Not from here: a request that is already there is answered, and its handler is not in our Task.
+        self._reactor.post(self._drain, self._reactor, empty, patience_s)
         await asyncio.wait(
             [empty, self._forced], timeout=self.config.drain_timeout_s, return_when=asyncio.FIRST_COMPLETED
         )
         if self._reactor.connections:
             _log.warning("%d connections were cut off", len(self._reactor.connections))
+
+    def _drain(self, reactor: Reactor, empty: asyncio.Future[None], patience_s: float) -> None:
+        reactor.drain(
+            lambda: None if empty.done() else empty.set_result(None),
+            patience_s=patience_s,
+            takes_rest=not self._is_retiring,
+        )
+        self.draining.begin()  # by now every connection knows: a reply to this carries Connection: close
 
     def _prepare(self, reactor: Reactor) -> None:
         """Tell the reactor what a connection goes through before it speaks HTTP, and whom to believe."""
