@@ -41,6 +41,7 @@ def commands(peers: Path | None) -> dict[str, tuple[list[str], tuple[str, ...]]]
     needs = ("uvicorn", "uvloop", "httptools")
     return {
         "penstock": ([*ours, "websocket_apps:native"], ()),
+        "penstock-asgi": ([*ours, "websocket_apps:asgi"], ()),
         "uvicorn+websockets": (
             [*uvicorn, "--ws", "websockets", "websocket_apps:asgi"],
             (*needs, "websockets"),

@@ -48,7 +48,7 @@ def test_what_is_no_json_or_too_long_ends_the_connection(room, message, code):
         ann.send(message)
         with pytest.raises(ConnectionClosedError):
             hear(ann)
-        assert ann.close_code == code
+        assert ann.protocol.close_code == code
 
 
 def test_who_gives_no_name_is_refused(run_example):
