@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -367,6 +368,46 @@ def test_a_def_handler_that_returns_a_coroutine_keeps_the_deadline_it_began_with
         assert server.ask("/").status == 504
 
         assert time.monotonic() - begun < 0.44
+
+
+@pytest.mark.parametrize("kind", ["task", "thread"])
+def test_an_answer_at_the_very_deadline_is_one_whole_reply(kind: str):
+    chance = random.Random(504)
+
+    async def nap(request: Request) -> Response:
+        await asyncio.sleep(chance.uniform(0.05, 0.15))
+        return TextResponse("whole")
+
+    def nap_sync(request: Request) -> Response:
+        time.sleep(chance.uniform(0.05, 0.15))
+        return TextResponse("whole")
+
+    one = endpoint(kind, nap if kind == "task" else nap_sync)
+    seen: list[int] = []
+    with serve({"/": one}, handler_timeout_s=0.1, threads=8) as server:
+
+        def ask_often() -> None:
+            client = server.connect()
+            for _ in range(15):
+                reply = client.ask("/")
+                seen.append(reply.status)
+                if reply.closes:
+                    assert client.ends()
+                    client.close()
+                    client = server.connect()
+                else:
+                    assert reply.content == b"whole"
+                    assert client.octets == b""
+
+        threads = [threading.Thread(target=ask_often) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        wait_until(lambda: server.server.thread_pool()["active_workers"] == 0, "all have ended")
+
+    assert len(seen) == 8 * 15
+    assert set(seen) == {200, 504}
 
 
 def test_a_thread_that_a_cancelled_coroutine_waited_for_is_replaced():
