@@ -276,3 +276,10 @@ def test_fields_that_never_come_again_are_not_kept(serialiser: Serialiser):
 
     assert len(serialiser._heads) <= 1
     assert len(serialiser._seen) <= 1_024
+
+
+def test_head_says_no_length_that_get_might_not_have(serialiser: Serialiser):
+    octets = serialiser.render(request_of("HEAD"), Response(b"", 200, media_type="text/plain"))
+
+    assert b"content-length" not in octets.lower()
+    assert octets.endswith(b"\r\n\r\n")

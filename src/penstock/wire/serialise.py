@@ -148,8 +148,10 @@ class Serialiser:
             body = b""
             if response.status == 205:  # RFC 9110 §15.3.6: it says that there is no content
                 head.append(b"Content-Length: 0\r\n")
-        else:
+        elif not is_head or body or _declared_length(response) is not None:
             head.append(b"Content-Length: %d\r\n" % self._length(response, is_head=is_head))
+        # else: whoever answers HEAD by hand leaves the content out, and 0 would not be the length of it (RFC
+        # 9110 §8.6)
         head.append(self._connection(request, persistent=persistent))
         head.append(b"\r\n")
         if not is_head:
