@@ -184,6 +184,7 @@ class ForeignSession:
             pump.cancel()
             if self.task is not None:
                 self.task.cancel()
+            await asyncio.wait([pump])
 
     async def _pump(self) -> None:
         """Receive ahead, so that the end is noticed while the handler does something else."""
