@@ -187,11 +187,12 @@ def test_a_reload_with_broken_certificates_brings_new_workers_with_the_old_ones(
 
 
 def test_a_worker_that_crashes_is_replaced_while_the_certificate_is_broken(authority, files):
-    with serving(APPLICATION, *flags(files), "--workers", "2") as server:
+    with serving(APPLICATION, *flags(files), "--workers", "2", "--log-level", "debug") as server:
         first = serial(server, authority)
         replace(authority, files, "renewed")
-        wait_until(lambda: serial(server, authority) != first, "the new certificate is in use")
+        wait_until(lambda: server.log.count("certificates reloaded") == 3, "all three have read it")
         renewed = serial(server, authority)
+        assert renewed != first
         files[0].write_text("broken")
         server.wait_for_log("the old certificates stay in use")
         before = children(server)

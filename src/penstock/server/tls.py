@@ -73,8 +73,7 @@ class Tls:
             if is_told:
                 _log.error("the old certificates stay in use: %s", error)
         else:
-            if is_told:
-                _log.info("certificates reloaded")
+            _log.log(logging.INFO if is_told else logging.DEBUG, "certificates reloaded")
 
     def _look(self) -> _Stamp:
         config = self._config

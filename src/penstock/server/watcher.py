@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
 from penstock.server.config import Config
+from penstock.server.fork import fork
 from penstock.server.watch import Tree, has_watchfiles, occasions, regularly, settle
-from penstock.server.worker import Channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from penstock.server.worker import Channel
+
 _log = logging.getLogger("penstock.server")
 
 _DRAIN_S = 0.5
-_IN_CHILD = (signal.SIGTERM, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD)
 
 
 def make_tree(config: Config, application_path: str) -> Tree:
@@ -84,12 +85,9 @@ class Watcher:
     """The process, as the supervisor sees it."""
 
     def __init__(self, tree: Tree) -> None:
-        self.channel, theirs = Channel.pair()
-        self.pid = os.fork()
+        self.pid, self.channel = fork()
         if not self.pid:
-            self.channel.close()
-            _live(tree, theirs)
-        theirs.close()
+            _live(tree, self.channel)
 
     def receive(self) -> list[str]:
         """Return what has changed, a text for each time, and log what else there is to say."""
@@ -117,10 +115,6 @@ class Watcher:
 def _live(tree: Tree, channel: Channel) -> None:
     """All that happens in the process; never returns."""
     try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C goes to the whole group
-        for number in _IN_CHILD:
-            signal.signal(number, signal.SIG_DFL)
         tree.look()
         if tree.is_cut:
             channel.send("cut", str(len(tree.folders)))
