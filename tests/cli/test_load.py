@@ -84,6 +84,18 @@ def test_module_that_is_absent_is_told_with_the_near_one(folder):
     )
 
 
+def test_submodule_that_is_absent_is_told_with_the_near_one(folder):
+    write(folder, "store/__init__.py", "")
+    write(folder, "store/checkout.py")
+
+    message = refused("store.chekout:app")
+
+    assert message == (
+        f"no module named 'store.chekout' in {folder} or among the installed packages; "
+        "did you mean 'store.checkout'?"
+    )
+
+
 def test_submodule_that_is_absent_is_told(folder):
     write(folder, "web/__init__.py", "")
 

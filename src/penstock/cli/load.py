@@ -124,12 +124,17 @@ def _describe_raised(error: BaseException) -> str:
 
 def _describe_absent(name: str, error: ModuleNotFoundError) -> str:
     here = Path.cwd()
-    near = did_you_mean(name, _list_modules(here)) if error.name == name.partition(".")[0] else ""
-    return f"no module named {error.name or name!r} in {here} or among the installed packages{near}"
+    absent = error.name or name
+    package = absent.rpartition(".")[0]
+    prefix = f"{package}." if package else ""
+    folders = getattr(sys.modules.get(package), "__path__", ()) if package else [here]
+    known = [prefix + module for folder in folders for module in _list_modules(Path(folder))]
+    near = did_you_mean(absent, known, prefix)
+    return f"no module named {absent!r} in {here} or among the installed packages{near}"
 
 
 def _list_modules(folder: Path) -> Iterable[str]:
-    for entry in folder.iterdir():
+    for entry in folder.iterdir() if folder.is_dir() else ():
         if entry.suffix == ".py":
             yield entry.stem
         elif entry.name.isidentifier() and entry.is_dir():
