@@ -271,6 +271,22 @@ def test_a_worker_stuck_with_the_interpreter_lock_is_dumped_and_replaced(tmp_pat
         assert receive(client) == b""
 
 
+def test_a_worker_that_was_paused_is_not_taken_for_a_stuck_one(tmp_path):
+    with workers(tmp_path, "--stuck-timeout", "2", text=STUCK) as server:
+        before = children(server)
+        for pid in before:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(3.5)
+        for pid in before:
+            os.kill(pid, signal.SIGCONT)
+
+        assert get(server, "/") == "VERSION"
+        time.sleep(0.6)  # two looks of who watches
+        assert children(server) == before
+
+    assert "stuck" not in server.log
+
+
 def test_work_in_threads_is_not_taken_for_a_stuck_loop(tmp_path):
     with workers(tmp_path, "--stuck-timeout", "0.5", text=STUCK) as server:
         assert get(server, "/thread/1.5").isdecimal()

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("penstock.server")
 
-# Beats and looks in the time a loop may stand still.
+# Beats in the time a loop may stand still, and the longest step between two looks.
 _PARTS = 4
-# The watchdog without words comes so much later than the one with.
+_STEP_S = 0.25
+# The watchdog without words comes so much later than the one with, and after as much time again: it counts a
+# pause of the whole process, stopped or frozen with its machine, as time the loop stood still.
 _LOCKED_S = 1.0
 # Clients get this long to read their last reply; most need a round trip.
 _FAREWELL_S = 1.0
@@ -65,18 +67,23 @@ class Heartbeat:
             return
         last, self._last = self._last, time.monotonic()
         if self._is_replaced:
-            self._watch_over(self._timeout_s + _LOCKED_S)
+            self._watch_over(2 * self._timeout_s + _LOCKED_S)
         elif self._last - last >= self._timeout_s:
             _log.warning("the loop goes on; it stood still for %.1f s", self._last - last)
         self._reactor.loop.call_later(self._timeout_s / _PARTS, self._beat)
 
     def _watch(self) -> None:
         told = 0.0  # the last beat before a standstill that is in the log
-        while not self._is_over.wait(self._timeout_s / _PARTS):
-            last = self._last
-            age_s = time.monotonic() - last
-            if age_s < self._timeout_s or last == told:
+        step_s = min(_STEP_S, self._timeout_s / _PARTS)
+        seen, looked, still_s = self._last, time.monotonic(), 0.0
+        while not self._is_over.wait(step_s):
+            now, last = time.monotonic(), self._last
+            # By our own steps: after a pause of the whole process it is not the loop that stood still.
+            still_s = still_s + min(now - looked, 2 * step_s) if last == seen else 0.0
+            seen, looked = last, now
+            if still_s < self._timeout_s or last == told:
                 continue
+            age_s = now - last
             if not self._is_replaced:
                 self._tell(_find_request(self._reactor), age_s)
                 told = last
