@@ -232,6 +232,18 @@ def test_origins_of_pages_are_checked(origins: Any, origin: str | None, status: 
         assert peer.status == status
 
 
+def test_behind_a_trusted_proxy_the_host_it_tells_of_is_that_of_its_pages():
+    async def tell(ws: WebSocket) -> None:
+        await ws.send(f"{ws.client} {ws.request.url}")
+
+    told = ("X-Forwarded-For: 192.0.2.7", "X-Forwarded-Host: shop.example", "X-Forwarded-Proto: https")
+    with serve(one(tell), proxy_trust="127.0.0.1") as server:
+        with Peer(server.port, "/", "Origin: https://shop.example", *told) as peer:
+            assert peer.take() == Frame(TEXT, b"('192.0.2.7', 0) https://shop.example/")
+        with Peer(server.port, "/", "Origin: http://test", *told) as peer:
+            assert peer.status == 403
+
+
 @pytest.mark.parametrize(
     ("ours", "offer", "chosen"),
     [

@@ -225,6 +225,25 @@ def test_what_is_written_last_arrives_before_the_end_that_the_speaker_asks_for()
         assert client.take_all() == b"z" * 3_000_000
 
 
+def test_a_client_that_ends_its_side_gets_what_is_under_way():
+    class Last(Echo):
+        def take(self, octets: bytes) -> None:
+            self.link.write(b"z" * 3_000_000)
+            self.link.end()
+
+    call = Speaking(Last)
+    with (
+        serve({"/": endpoint("inline", call)}) as server,
+        server.connect(receive_buffer_bytes=4096) as client,
+    ):
+        upgrade(client)
+        client.send(b"go")
+        wait_until(lambda: server.connections[0].unsent is not None)
+        client.end()
+        wait_until(lambda: server.connections[0].peer_ended)
+        assert client.take_all() == b"z" * 3_000_000
+
+
 def test_a_paused_link_receives_nothing_and_resumes_where_it_was():
     class Shy(Echo):
         def begin(self, link: Any) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import LocalProtocolError
 from penstock.http.problem import unexpected
 from penstock.server.poller import IN, OUT
-from penstock.server.transport import BUSY, CLOSED, FLUSHING, NEVER, Transport
+from penstock.server.transport import BUSY, CLOSED, FLUSHING, LINGER, NEVER, Transport
 
 if TYPE_CHECKING:
     import asyncio
@@ -100,21 +100,19 @@ class Upgraded(Transport):
         except OSError:  # a reset
             self.close()
             return
-        if self.phase == BUSY:
-            if data:
-                self._take(data)
-            else:
-                self._on_end_of_input()
-        elif not data:
-            self.close()
+        if not data:
+            self._on_end_of_input()
+        elif self.phase == BUSY:
+            self._take(data)
 
     def _on_end_of_input(self) -> None:
-        if self.peer_ended:  # told twice: a hang-up
+        if self.peer_ended or self.phase == LINGER:  # told twice: a hang-up
             self.close()
             return
-        self.peer_ended = True
+        self.peer_ended = True  # and may still read what is under way
         self.watch(self.mask & ~IN)
-        self._speaker.end_of_input()
+        if self.phase == BUSY:
+            self._speaker.end_of_input()
 
     def flushed(self) -> asyncio.Future[None] | None:
         if self.unsent is None:

@@ -88,18 +88,20 @@ def negotiate_extensions(request: Request) -> tuple[str | None, list[Any]]:
     from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
     from websockets.server import ServerProtocol
 
-    # 2^12 octets of window and level 5 take 24 KB a connection, 2^15 and 8 take 300 (the websockets package's
-    # own choice).
+    # Windows of 2^12 octets and level 5 take 43 KB a connection, zlib's own 2^15 and 8 take 300.
     factory = ServerPerMessageDeflateFactory(
         server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5}
     )
     headers = Headers([("Sec-WebSocket-Extensions", offer) for offer in offers])
     try:
-        return ServerProtocol(extensions=[factory]).process_extensions(headers)
+        agreed: tuple[str | None, list[Any]] = ServerProtocol(extensions=[factory]).process_extensions(
+            headers
+        )
     except InvalidHandshake as error:
         raise HTTPError(400, f"Sec-WebSocket-Extensions: {error}") from None
     except ValueError:  # websockets before 17 agrees to a window of 2^8, which zlib cannot make
         return None, []
+    return agreed
 
 
 def load_protocol() -> None:

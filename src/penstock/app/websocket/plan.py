@@ -82,6 +82,7 @@ class _Host:
 
     def __init__(self, where: str, options: WebSocketOptions, failures: Failures) -> None:
         self._failures = failures
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them but weakly
         self._origins = _names(where, "origins", options.get("origins"))
         self._subprotocols = _names(where, "subprotocols", options.get("subprotocols")) or ()
         drain = options.get("drain", "close")
@@ -108,7 +109,9 @@ class _Host:
         session = make_session(request, server.websocket._replace(**self._own))  # type: ignore[arg-type]  # checked at the start
         session.finishes_by_itself = self._finishes_by_itself
         # PERF: a Task of asyncio's own, which starts later than an eager one and wakes in less time (3.11).
-        session.task = asyncio.get_running_loop().create_task(self._run(session, start))
+        session.task = task = asyncio.get_running_loop().create_task(self._run(session, start))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return session.answer()
 
     async def _run(self, session: Session, start: Start) -> None:
