@@ -52,6 +52,28 @@ def test_bounds_in_force_are_shown():
     assert "77 connections, 88 requests waiting" in text
 
 
+@pytest.mark.parametrize(
+    ("url", "is_open"),
+    [
+        ("http://127.0.0.1:8000", False),
+        ("https://localhost:8443", False),
+        ("http://[::1]:8000", False),
+        ("unix:/run/shop.sock", False),
+        ("http://0.0.0.0:8000", True),
+        ("http://[::]:8000", True),
+        ("http://192.0.2.1:8000", True),
+    ],
+)
+def test_development_is_told_and_who_can_see_it(url, is_open):
+    urls = ["http://127.0.0.1:1", url]
+
+    assert "traceback" not in render(Config(), urls=urls)
+    text = " ".join(render(Config(development=True), urls=urls).split())
+
+    assert "failures are answered with their traceback" in text
+    assert ("TO WHOEVER CAN CONNECT" in text) is is_open
+
+
 def test_lines_are_aligned_and_short():
     lines = render(Config()).splitlines()
 

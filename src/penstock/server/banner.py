@@ -7,6 +7,7 @@ the log at level info: a higher `log_level` silences it. Coloured only on a term
 from __future__ import annotations
 
 import os
+import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, TextIO
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from penstock.server.config import Config
 
 _WIDTH = 100
+_LOCAL = re.compile(r"https?://(?:127\.|localhost\b|\[::1\])|unix:")
 _INDENT = 13  # of the values; the longest label is "application"
 _BOLD, _DIM, _GREEN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"
 
@@ -62,7 +64,7 @@ def render_banner(
         ("process", _describe_process(config)),
         ("deadlines", ", ".join(_list_group(config, DEADLINES))),
         ("limits", ", ".join(_list_group(config, LIMITS))),
-        *([("development", _describe_development(config))] if config.development else []),
+        *([("development", _describe_development(config, urls))] if config.development else []),
         (
             "bounds",
             f"{config.connection_limit} connections, {config.queue_limit} requests waiting for a thread",
@@ -87,8 +89,10 @@ def _describe_process(config: Config) -> str:
     return f"{process}, {workers} of up to {config.threads} threads"
 
 
-def _describe_development(config: Config) -> str:
+def _describe_development(config: Config, urls: Sequence[str]) -> str:
     told = "failures are answered with their traceback"
+    if not all(_LOCAL.match(url) for url in urls):
+        told += " TO WHOEVER CAN CONNECT"
     if not config.reload:
         return told
     from penstock.server.watcher import describe_method
