@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from penstock.app.application import App
     from penstock.app.routing.router import Router
+    from penstock.app.schema.markers import Body, Cookie, Field, Header, Path, Query
+    from penstock.app.schema.partial import Partial
     from penstock.app.static.files import StaticFiles
     from penstock.app.websocket.socket import WebSocket
     from penstock.errors import ClientDisconnected, HTTPError, WebSocketDisconnect
@@ -40,16 +42,23 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "App": "penstock.app.application",
+    "Body": "penstock.app.schema.markers",
     "BodyStream": "penstock.http.handler",
     "ClientDisconnected": "penstock.errors",
     "Compression": "penstock.http.compression",
+    "Cookie": "penstock.app.schema.markers",
     "Event": "penstock.http.events",
     "EventStream": "penstock.http.event_stream",
+    "Field": "penstock.app.schema.markers",
     "FileResponse": "penstock.http.file_response",
     "HTMLResponse": "penstock.http.response",
     "HTTPError": "penstock.errors",
+    "Header": "penstock.app.schema.markers",
     "Headers": "penstock.http.headers",
     "JSONResponse": "penstock.http.response",
+    "Partial": "penstock.app.schema.partial",
+    "Path": "penstock.app.schema.markers",
+    "Query": "penstock.app.schema.markers",
     "RedirectResponse": "penstock.http.response",
     "Request": "penstock.http.request",
     "Response": "penstock.http.response",
@@ -63,16 +72,23 @@ _PLACES = {
 
 __all__ = [
     "App",
+    "Body",
     "BodyStream",
     "ClientDisconnected",
     "Compression",
+    "Cookie",
     "Event",
     "EventStream",
+    "Field",
     "FileResponse",
     "HTMLResponse",
     "HTTPError",
+    "Header",
     "Headers",
     "JSONResponse",
+    "Partial",
+    "Path",
+    "Query",
     "RedirectResponse",
     "Request",
     "Response",

@@ -290,14 +290,30 @@ class Outer:
 
 
 @dataclass
+class Impossible:
+    inner: App
+
+
+@dataclass
 class Unknown:
     thing: "Nowhere"  # noqa: F821
+
+
+def test_models_nest():
+    def handler(a: Outer) -> str:
+        return a.inner.name
+
+    app = _accounts(handler)
+
+    assert send(app, "POST", "/", {"inner": {"name": "x"}}).body == b"x"
+    assert faults(send(app, "POST", "/", {"inner": {"name": 1}})) == [("body", "inner", "name", "str")]
+    assert faults(send(app, "POST", "/", {"inner": {"name": ""}})) == [("body", "inner", "value")]
 
 
 def one_body_and_stream(a: Account, s: BodyStream): ...
 def two_bodies(a: Account, b: Account): ...
 def two_streams(s: BodyStream, t: BodyStream): ...
-def nested(a: Outer): ...
+def nested(a: Impossible): ...
 def unresolved(a: Unknown): ...
 
 
@@ -307,7 +323,7 @@ def unresolved(a: Unknown): ...
         (one_body_and_stream, "s streams the body that a needs whole"),
         (two_bodies, "a and b both want the whole body"),
         (two_streams, "s and t both want the whole body"),
-        (nested, "field 'inner' of Outer: Account is no type"),
+        (nested, "field 'inner' of Impossible: App is no type"),
         (unresolved, "the annotations of Unknown cannot be resolved"),
     ],
 )

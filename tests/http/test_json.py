@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.app.binding.text import parse_duration
 from penstock.http import json as module
 from penstock.http.json import MAX_DEPTH, dumps, loads
 
@@ -126,7 +127,7 @@ def test_what_json_has_no_number_for_is_refused(value: object) -> None:
         b"x",
         bytearray(),
         1j,
-        timedelta(1),
+        range(1),
         Plain,
         Colour,
         len,
@@ -417,3 +418,18 @@ def test_threads_read_at_once() -> None:
         thread.join()
 
     assert seen == [True] * 40
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(), "PT0S"),
+        (timedelta(days=1, hours=2, minutes=30), "P1DT2H30M"),
+        (timedelta(seconds=-0.5), "-PT0.5S"),
+        (timedelta(days=-3), "-P3D"),
+        (timedelta(microseconds=10), "PT0.00001S"),
+    ],
+)
+def test_durations_are_iso_8601_and_read_back(duration, text):
+    assert dumps(duration) == f'"{text}"'.encode()
+    assert parse_duration(text) == duration

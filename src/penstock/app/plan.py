@@ -153,14 +153,16 @@ def binding_lines(signature: Signature, scope: dict[str, Any]) -> list[str]:
     lines = []
     by_source = {
         source: [one for one in signature.arguments if one.source == source]
-        for source in ("path", "query", "body")
+        for source in ("path", "query", "header", "cookie", "body")
     }
     if by_source["path"]:
         lines.append("params = request.path_params")
     lines += [
-        f"arg_{one.name} = {_converted(one, f'params[{one.name!r}]', scope)}" for one in by_source["path"]
+        f"arg_{one.name} = {_converted(one, f'params[{one.key!r}]', scope)}" for one in by_source["path"]
     ]
     lines += _query_lines(by_source["query"], signature, scope)
+    lines += _look_up_lines("request.headers", by_source["header"], scope)
+    lines += _look_up_lines("request.cookies", by_source["cookie"], scope)
     for argument in by_source["body"]:
         assert argument.model is not None  # noqa: S101 - for the type checker
         scope[f"read_{argument.name}"] = argument.model.read
@@ -188,29 +190,39 @@ def _query_lines(arguments: list[Argument], signature: Signature, scope: dict[st
     needs_query = signature.first("request") is not None or any(argument.repeats for argument in arguments)
     lines = ["query = request.query", "get = query.get"] if needs_query else ["get = first_values(request)"]
     for argument in arguments:
-        name, default = argument.name, argument.default
-        if argument.repeats:
-            value = _converted(argument, "values", scope)
-            lines += [
-                f"values = query.get_all({name!r})",
-                f"arg_{name} = {value} if values else {_default(argument, scope)}",
-            ]
-            continue
-        lines.append(f"text = get({name!r})")
-        value = _converted(argument, "text", scope)
-        if default is REQUIRED:
-            lines += ["if text is None:", "    raise ValueError", f"arg_{name} = {value}"]
-        else:
-            lines.append(f"arg_{name} = {_default(argument, scope)} if text is None else {value}")
+        lines += _value_lines(argument, "query", scope)
     if any(argument.default is REQUIRED for argument in arguments):
         return lines
     without = [f"arg_{argument.name} = {_default(argument, scope)}" for argument in arguments]
     return ["if request.raw_query:", *indented(lines, 1), "else:", *indented(without, 1)]
 
 
+def _look_up_lines(place: str, arguments: list[Argument], scope: dict[str, Any]) -> list[str]:
+    if not arguments:
+        return []
+    lines = [f"place = {place}", "get = place.get"]
+    for argument in arguments:
+        lines += _value_lines(argument, "place", scope)
+    return lines
+
+
+def _value_lines(argument: Argument, place: str, scope: dict[str, Any]) -> list[str]:
+    """Assign one argument from the look-up `get`, or from all the values `place` has of it."""
+    name, default = argument.name, argument.default
+    if argument.repeats:
+        lines = [f"values = {place}.get_all({argument.key!r})"]
+        test, value = "not values", _converted(argument, "values", scope)
+    else:
+        lines = [f"text = get({argument.key!r})"]
+        test, value = "text is None", _converted(argument, "text", scope)
+    if default is REQUIRED:
+        return [*lines, f"if {test}:", "    raise ValueError", f"arg_{name} = {value}"]
+    return [*lines, f"arg_{name} = {_default(argument, scope)} if {test} else {value}"]
+
+
 def _converted(argument: Argument, text: str, scope: dict[str, Any]) -> str:
     conversion = argument.conversion
-    if conversion is None or conversion.kind == "str":
+    if conversion is None or (conversion.kind == "str" and not conversion.constraints):
         return text
     scope[f"convert_{argument.name}"] = conversion.convert
     return f"convert_{argument.name}({text})"

@@ -1,32 +1,34 @@
-"""From an annotation to the function that makes its values, from text (path, query) or JSON (body).
+"""From an annotation to the function that makes its values from text (path, query, fields, cookies).
 
-A `Conversion` converts or raises ValueError, and can name its faults. Both notations read the same
-annotations: scalars from a table, Enum by value, Literal, unions, lists; they differ in what spells a value,
-and JSON has a null.
+A `Conversion` converts or raises ValueError, and can name its faults: scalars from a table, Enum by value,
+Literal, unions, lists, and the constraints that stand with them.
 """
 
 from __future__ import annotations
 
 import types
 import typing
+from copy import copy
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+from penstock.app.schema.annotations import Unsupported, is_union, name_of, peel, split
+from penstock.app.schema.constraints import constraints_in, make_constraints
+from penstock.app.schema.report import MAX_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    Fault = dict[str, object]
+    from penstock.app.schema.constraints import Constraint
+    from penstock.app.schema.report import Fault
+
     Convert = Callable[[Any], Any]
 
 
-class Unsupported(TypeError):
-    """An annotation says nothing this package can make; the message is the reason."""
-
-
 class Conversion:
-    """How the values of one annotation are made from their notation."""
+    """How the values of one annotation are made from text."""
 
-    __slots__ = ("convert", "expected", "is_optional", "item", "kind")
+    __slots__ = ("_base", "constraints", "convert", "expected", "is_optional", "item", "kind")
 
     def __init__(
         self,
@@ -37,7 +39,7 @@ class Conversion:
         item: Conversion | None = None,
         is_optional: bool = False,
     ) -> None:
-        self.convert = convert
+        self.convert = self._base = convert
         self.expected = expected
         """What a fault says was wanted: "an integer"."""
         self.kind = kind
@@ -46,45 +48,84 @@ class Conversion:
         """The conversion of a list's elements; None for everything else."""
         self.is_optional = is_optional
         """True when None is a value, too."""
+        self.constraints: list[Constraint] = []
+        """What `convert` checks besides."""
 
-    def faults(self, value: object, loc: list[str | int]) -> list[Fault]:
-        """Return every fault of a value; `[]` exactly when `convert` takes it."""
-        if self.item is not None and isinstance(value, list):
-            return [
-                fault for index, one in enumerate(value) for fault in self.item.faults(one, [*loc, index])
+    def constrained(self, constraints: list[Constraint]) -> Conversion:
+        """Return the conversion that also holds values to these."""
+        inner, checks = self.convert, [constraint.holds for constraint in constraints]
+
+        def convert(value: Any) -> Any:
+            made = inner(value)
+            for holds in checks:
+                if not holds(made):
+                    raise ValueError("constraint")
+            return made
+
+        result = copy(self)
+        result.convert, result.constraints = convert, [*self.constraints, *constraints]
+        return result
+
+    def as_optional(self) -> Conversion:
+        """Return the same, of which None is a value, too."""
+        result = copy(self)
+        result.is_optional = True
+        return result
+
+    def faults(self, value: Any, loc: list[str | int]) -> list[Fault]:
+        """Return the faults of a value, a hundred at most; `[]` exactly when `convert` takes it."""
+        if self.item is None:
+            return [{"loc": loc, "msg": message, "type": kind} for message, kind in self.messages(value)]
+        found: list[Fault] = []
+        for index, one in enumerate(value):
+            found += self.item.faults(one, [*loc, index])
+            if len(found) >= MAX_FAULTS:
+                return found
+        if not found:  # elements are as they should be: the list itself
+            made = [self.item.convert(one) for one in value]
+            found += [
+                {"loc": loc, "msg": f"expected {one.expected}", "type": one.name}
+                for one in self.constraints
+                if not one.holds(made)
             ]
+        return found
+
+    def messages(self, text: str) -> list[tuple[str, str]]:
+        """Return what is wrong with one text, as message and kind."""
         try:
-            self.convert(value)
+            made = self._base(text)
         except ValueError:
-            return [{"loc": loc, "msg": f"expected {self.expected}", "type": self.kind}]
-        return []
+            return [(f"expected {self.expected}", self.kind)]
+        return [(f"expected {one.expected}", one.name) for one in self.constraints if not one.holds(made)]
 
 
 class Notation:
-    """One way to spell values: which scalars it has, and what an Enum or Literal value looks like."""
+    """How values are spelled in text: which scalars there are, what an Enum or Literal value looks like."""
 
-    def __init__(
-        self,
-        scalars: Mapping[object, Conversion],
-        spelling: Callable[[object], object],
-        read: Callable[[Any], object],
-        *,
-        is_structured: bool,
-    ) -> None:
+    def __init__(self, scalars: Mapping[object, Conversion], spelling: Callable[[object], str]) -> None:
         self._scalars = scalars
         self._spelling = spelling
-        self._read = read
-        self._is_structured = is_structured
-        """Whether lists nest and null can be told from text."""
 
     def conversion(self, annotation: object) -> Conversion:
         """Return the conversion to an annotation; Unsupported says why there is none."""
-        annotation = peel(annotation)
+        annotation, metadata = split(annotation)
+        bounds = constraints_in(metadata)
+        if not bounds:
+            return self._conversion(annotation)
+        if is_union(annotation) and len(_members(annotation)) > 1:
+            rest = tuple(one for one in metadata if constraints_in([one]))
+            members: list[object] = [typing.Annotated[(one, *rest)] for one in _members(annotation)]
+            return self._union(members, is_optional=len(members) < len(typing.get_args(annotation)))
+        conversion = self._conversion(annotation)
+        return conversion.constrained(make_constraints(bounds, conversion.kind))
+
+    def _conversion(self, annotation: Any) -> Conversion:
         if _is_hashable(annotation) and annotation in self._scalars:
             return self._scalars[annotation]
         origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-        if origin is typing.Union or origin is types.UnionType:
-            return self._union(list(arguments))
+        if is_union(annotation):
+            members = _members(annotation)
+            return self._union(members, is_optional=len(members) < len(arguments))
         if origin is typing.Literal:
             return self._choice(
                 [(one.value if isinstance(one, Enum) else one, one) for one in arguments], "literal"
@@ -97,32 +138,17 @@ class Notation:
 
     def _list(self, annotation: object) -> Conversion:
         item = self.conversion(annotation)
-        if item.item is not None and not self._is_structured:
+        if item.item is not None:
             raise Unsupported(f"a list of lists, list[{name_of(annotation)}], cannot be spelled here")
         convert = item.convert
+        return Conversion(lambda values: [convert(value) for value in values], "a list", "list", item=item)
 
-        def convert_all(values: object) -> list[Any]:
-            if type(values) is not list:
-                raise ValueError("list")
-            return [convert(value) for value in values]
-
-        return Conversion(convert_all, "a list", "list", item=item)
-
-    def _union(self, annotations: list[object]) -> Conversion:
-        members = [one for one in annotations if one is not types.NoneType]
-        is_optional = len(members) < len(annotations)
+    def _union(self, members: list[object], *, is_optional: bool) -> Conversion:
         # `str` takes everything text can spell, so it comes last whatever the order.
-        members.sort(key=lambda one: peel(one) is str)
-        conversions = [self.conversion(one) for one in members]
-        accepts_null = is_optional and self._is_structured
-        null = " or null" if accepts_null else ""
+        conversions = [self.conversion(one) for one in sorted(members, key=lambda one: peel(one) is str)]
         if len(conversions) == 1:
-            only = conversions[0]
-            convert = _nullable(only.convert) if accepts_null else only.convert
-            return Conversion(
-                convert, only.expected + null, only.kind, item=only.item, is_optional=is_optional
-            )
-        if not self._is_structured and any(one.item is not None for one in conversions):
+            return conversions[0].as_optional()
+        if any(one.item is not None for one in conversions):
             raise Unsupported("a list or something else cannot be told apart here")
         converts = [one.convert for one in conversions]
 
@@ -134,23 +160,21 @@ class Notation:
                     continue
             raise ValueError("union")
 
-        convert = _nullable(convert_any) if accepts_null else convert_any
-        expected = " or ".join(one.expected for one in conversions) + null
-        return Conversion(convert, expected, "union", is_optional=is_optional)
+        expected = " or ".join(one.expected for one in conversions)
+        return Conversion(convert_any, expected, "union", is_optional=is_optional)
 
     def _choice(self, choices: list[tuple[object, object]], kind: str) -> Conversion:
-        spelled: dict[object, object] = {}
+        spelled: dict[str, object] = {}
         for value, result in choices:
             if not isinstance(value, (str, int, types.NoneType)):
                 raise Unsupported(f"{value!r} in an {kind} is neither text nor an integer nor a bool")
-            if value is not None or self._is_structured:
+            if value is not None:
                 spelled.setdefault(self._spelling(value), result)
-        read = self._read
 
-        def convert(value: object) -> object:
+        def convert(text: str) -> object:
             try:
-                return spelled[read(value)]
-            except (KeyError, TypeError):  # TypeError: a list or an object is never a key
+                return spelled[text]
+            except KeyError:
                 raise ValueError(kind) from None
 
         values = [value for value, _ in choices]
@@ -159,32 +183,8 @@ class Notation:
         )
 
 
-def peel(annotation: object) -> object:
-    """Return the type inside Annotated, NewType and `type` aliases."""
-    while True:
-        if typing.get_origin(annotation) is typing.Annotated:
-            annotation = typing.get_args(annotation)[0]
-        elif isinstance(annotation, typing.NewType):
-            annotation = annotation.__supertype__
-        elif type(annotation).__name__ == "TypeAliasType":  # 3.12
-            annotation = annotation.__value__  # type: ignore[attr-defined]
-        else:
-            return annotation
-
-
-def name_of(annotation: object) -> str:
-    """Return an annotation as one would write it.
-
-    >>> name_of(int), name_of(list[int])
-    ('int', 'list[int]')
-    """
-    if isinstance(annotation, type) and not typing.get_args(annotation):
-        return annotation.__qualname__
-    return str(annotation)
-
-
-def _nullable(convert: Convert) -> Convert:
-    return lambda value: None if value is None else convert(value)
+def _members(annotation: object) -> list[object]:
+    return [one for one in typing.get_args(annotation) if one is not types.NoneType]
 
 
 def _is_hashable(annotation: object) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock.app.binding.signature import REQUIRED
+from penstock.app.schema.report import MAX_FAULTS
 from penstock.errors import HTTPError, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from penstock.app.binding.conversion import Fault
     from penstock.app.binding.signature import Argument
+    from penstock.app.schema.report import Fault
     from penstock.http.request import Request
 
 
@@ -31,6 +32,10 @@ def binding_error(arguments: Iterable[Argument], request: Request) -> HTTPError:
             return error
     if not found:
         raise RuntimeError(f"{request!r} was refused, but nothing is wrong with it")
+    if len(found) >= MAX_FAULTS:
+        return ValidationError(
+            found[:MAX_FAULTS], f"the request has invalid values; these are the first {MAX_FAULTS} faults"
+        )
     return ValidationError(found)
 
 
@@ -38,17 +43,23 @@ def faults_of(argument: Argument, request: Request) -> list[Fault]:
     """Return the faults of one argument; `[]` when the quick way takes it. HTTPError when the body is
     unreadable.
     """
-    name = argument.name
     if argument.model is not None:
         return argument.model.faults(request) if request.body or argument.default is REQUIRED else []
-    conversion = argument.conversion
+    key, conversion = argument.key, argument.conversion
     if conversion is None:
         return []
     if argument.source == "path":
-        return conversion.faults((request.path_params or {})[name], ["path", name])
-    if name not in request.query:
-        return [{"loc": ["query", name], "msg": "required, and missing", "type": "missing"}] * (
-            argument.default is REQUIRED
-        )
-    value = request.query.get_all(name) if argument.repeats else request.query[name]
-    return conversion.faults(value, ["query", name])
+        return conversion.faults((request.path_params or {})[key], ["path", key])
+    place = _PLACES[argument.source](request)
+    if key not in place:
+        missing: Fault = {"loc": [argument.source, key], "msg": "required, and missing", "type": "missing"}
+        return [missing] * (argument.default is REQUIRED)
+    value = place.get_all(key) if argument.repeats else place[key]
+    return conversion.faults(value, [argument.source, key])
+
+
+_PLACES: dict[str, Callable[[Request], Any]] = {
+    "query": lambda request: request.query,
+    "header": lambda request: request.headers,
+    "cookie": lambda request: request.cookies,
+}

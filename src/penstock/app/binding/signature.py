@@ -1,22 +1,26 @@
 """Reading a handler's signature: where each argument comes from, decided once, by name and annotation.
 
-A parameter named in the path template comes from the path. `Request` (or an unannotated `request`),
-`BodyStream` and a dataclass say it by their annotation; everything else is a query parameter. What cannot be
-bound is an ApplicationError that names handler and parameter and says what to write instead.
+A marker in its annotation says it: `Annotated[str, Header()]`. A parameter named in the path template
+comes from the path. `Request` (or an unannotated `request`), `BodyStream` and models say it by their type;
+everything else is a query parameter. What cannot be bound is an ApplicationError that names handler and
+parameter and says what to write instead.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import typing
-from types import NoneType, SimpleNamespace, UnionType
+from types import NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from penstock.app.binding.body import Model
-from penstock.app.binding.conversion import Conversion, Unsupported, name_of, peel
+from penstock.app.binding.conversion import Conversion
 from penstock.app.binding.notations import TEXT
 from penstock.app.routing.router import describe, inner_function
+from penstock.app.schema.annotations import Unsupported, is_union, name_of, peel, split
+from penstock.app.schema.constraints import constraints_in, make_constraints
+from penstock.app.schema.markers import Body, Cookie, Field, Header, Path, Query
+from penstock.app.schema.reading import holds_model
 from penstock.app.websocket.socket import WebSocket
 from penstock.errors import ApplicationError
 from penstock.http.handler import BodyStream
@@ -27,15 +31,22 @@ if TYPE_CHECKING:
 
     from penstock.app.routing.template import Parameter, Template
 
-Source = Literal["path", "query", "body", "request", "stream", "websocket"]
+Source = Literal["path", "query", "header", "cookie", "body", "request", "stream", "websocket"]
 REQUIRED: Final = inspect.Parameter.empty
 """Stands for "no default"."""
 
 _CAN_BE = (
-    "str, int, float, bool, UUID, datetime, date, time, an Enum, a Literal, one of those or None, "
-    "list[...] of those from the "
-    "query, a dataclass for the JSON body, Request or BodyStream"
+    "str, int, float, bool, Decimal, UUID, datetime, date, time, timedelta, an Enum, a Literal, one of those "
+    "or None, list[...] of those from the query, Request, BodyStream, a dataclass or another model for the "
+    "JSON body, any type of the body as Annotated[..., Body()]"
 )
+_SOURCES: Final[dict[type[Field], Source]] = {
+    Path: "path",
+    Query: "query",
+    Header: "header",
+    Cookie: "cookie",
+    Body: "body",
+}
 
 
 class Argument(NamedTuple):
@@ -47,13 +58,20 @@ class Argument(NamedTuple):
     is_keyword: bool = False
     """True when it can be passed by name only."""
     conversion: Conversion | None = None
-    """From text, for path and query; None means the value is right as the template's converter made it."""
+    """From text; None means the value is right as the template's converter made it."""
     model: Model | None = None
+    """For the body."""
+    key: str = ""
+    """Its name on the wire."""
+    field: Field | None = None
+    """What describes it: the last of our markers in its annotation."""
+    annotation: object = REQUIRED
+    """As it was written, resolved."""
 
     @property
     def repeats(self) -> bool:
         """True when every value of the name is wanted, as a list."""
-        return self.source == "query" and self.conversion is not None and self.conversion.item is not None
+        return self.source != "path" and self.conversion is not None and self.conversion.item is not None
 
 
 class Signature(NamedTuple):
@@ -99,70 +117,90 @@ def _argument(
             f"{where} takes any number of arguments; name each one (a decorator needs functools.wraps)"
         )
     is_keyword = parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    annotation = peel(_resolved(handler, parameter.annotation, where))
+    whole = _resolved(handler, parameter.annotation, where)
+    annotation, metadata = split(whole)
     if annotation is Request or (annotation is REQUIRED and name == "request" and name not in in_path):
         return Argument(name, "request", is_keyword=is_keyword)
     if annotation is BodyStream:
         return Argument(name, "stream", is_keyword=is_keyword)
     if annotation is WebSocket or (annotation is REQUIRED and name == "websocket" and name not in in_path):
         return Argument(name, "websocket", is_keyword=is_keyword)
+    field = next((one for one in reversed(metadata) if isinstance(one, Field)), None)
+    key = name if field is None or field.alias is None else field.alias
+    source = _source(where, key, field, whole, in_path)
+    argument = Argument(name, source, REQUIRED, is_keyword, key=key, field=field, annotation=whole)
     try:
-        if name in in_path:
-            conversion = _path_conversion(in_path[name], annotation)
-            return Argument(name, "path", is_keyword=is_keyword, conversion=conversion)
-        model = _model(annotation)
-        if model is not None:
-            return Argument(name, "body", _default(parameter, annotation), is_keyword, model=model)
-        conversion = TEXT.conversion(annotation)
+        if source == "path":
+            return argument._replace(conversion=_path_conversion(in_path[key], whole))
+        if source == "body":
+            model = Model(whole, field.unknown if isinstance(field, Body) else None)
+            return argument._replace(model=model, default=_default(parameter, annotation))
+        conversion = TEXT.conversion(whole)
+        if source == "cookie" and conversion.item is not None:
+            raise Unsupported(f"a cookie is one value, {name_of(annotation)} is several")
     except Unsupported as error:
         raise ApplicationError(f"{where}: {error}; it can be {_CAN_BE}") from None
     default = _default(parameter, annotation)
     if default is REQUIRED and conversion.item is not None:
         default = []  # no occurrence at all is how a query spells the empty list
-    return Argument(name, "query", default, is_keyword, conversion)
+        if any(one.name == "min_length" for one in conversion.constraints):
+            default = REQUIRED
+    if source == "header" and key == name:
+        key = name.replace("_", "-")
+    return argument._replace(default=default, conversion=conversion, key=key)
 
 
-def _path_conversion(parameter: Parameter, annotation: object) -> Conversion | None:
-    """Return what is left to convert after the template's converter; None for nothing."""
+def _source(
+    where: str, key: str, field: Field | None, annotation: object, in_path: dict[str, Parameter]
+) -> Source:
+    """Decide where a parameter comes from: by its marker, its name in the path, its type."""
+    said = None if field is None else _SOURCES.get(type(field))
+    if not key or (field is not None and field.alias is not None and said == "body"):
+        raise ApplicationError(f"{where}: alias={key!r} is no name a value can be found by; leave it out")
+    if said == "path" and key not in in_path:
+        raise ApplicationError(f"{where}: there is no {{{key}}} in the path it could come from")
+    if said not in (None, "path") and key in in_path and in_path[key].name == key and said != "header":
+        raise ApplicationError(f"{where}: {{{key}}} stands in the path, and its marker says {said}")
+    if said is not None:
+        return said
+    if key in in_path:
+        return "path"
+    return "body" if holds_model(annotation) else "query"
+
+
+def _path_conversion(parameter: Parameter, whole: object) -> Conversion | None:
+    """Return what is left to convert and to check after the template's converter; None for nothing."""
     made = parameter.converter.python_type
-    if annotation in (REQUIRED, Any, object) or made is None:
+    annotation, metadata = split(whole)
+    bounds = constraints_in(metadata)
+    if (annotation in (REQUIRED, Any, object) or made is None) and not bounds:
         return None
-    members = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    members = typing.get_args(annotation) if is_union(annotation) else (annotation,)
     wanted = [peel(one) for one in members if one is not NoneType]
     if wanted == [made] or (made is not str and (made in wanted or (made is int and float in wanted))):
-        return None
-    if made is not str:
+        if not bounds:
+            return None
+        if made is not None and made is not str:
+            kind = made.__name__.lower()
+            return Conversion(lambda value: value, kind, kind).constrained(make_constraints(bounds, kind))
+    if made is not str and made is not None:
         raise Unsupported(
             f"{{{parameter.name}:{parameter.kind}}} in the path makes {made.__name__}, the annotation says "
             f"{name_of(annotation)}; write {{{parameter.name}}} or the annotation {made.__name__}"
         )
-    conversion = TEXT.conversion(annotation)
+    conversion = TEXT.conversion(whole)
     if conversion.item is not None:
         raise Unsupported(f"a path parameter is one value, {name_of(annotation)} is several")
     return conversion
-
-
-def _model(annotation: object) -> Model | None:
-    members = (
-        [one for one in typing.get_args(annotation) if one is not NoneType] if _is_union(annotation) else []
-    )
-    candidate = peel(members[0]) if len(members) == 1 else annotation
-    if isinstance(candidate, type) and dataclasses.is_dataclass(candidate):
-        return Model(candidate)
-    return None
 
 
 def _default(parameter: inspect.Parameter, annotation: object) -> Any:
     """Return the default; None when there is none but None is a value, since leaving it out is the only way
     to say it.
     """
-    if parameter.default is REQUIRED and _is_union(annotation) and NoneType in typing.get_args(annotation):
+    if parameter.default is REQUIRED and is_union(annotation) and NoneType in typing.get_args(annotation):
         return None
     return parameter.default
-
-
-def _is_union(annotation: object) -> bool:
-    return typing.get_origin(annotation) in (typing.Union, UnionType)
 
 
 def _returns(handler: Callable[..., Any], annotation: object) -> object:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 INT_DIGITS = 40  # a 128-bit number has 39; int() of very many digits is quadratic
 FLOAT_CHARACTERS = 64  # repr() of a float has at most 24
+DECIMAL_CHARACTERS = 64  # DECIMAL128 has 34 digits
 
 _FLOAT = re.compile(r"-?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -21,6 +23,12 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME_PATTERN = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[Zz]|[-+][0-9]{2}:[0-9]{2})?"
 _TIME = re.compile(_TIME_PATTERN)
 _DATETIME = re.compile(_DATE.pattern + "[Tt ]" + _TIME_PATTERN)
+# Three digits of exponent: 1e999999999 is short, and an integer made of it is not.
+_DECIMAL = re.compile(r"-?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]{1,3})?")
+_DURATION = re.compile(
+    r"(-?)P(?=.)(?:([0-9]{1,8})W|(?:([0-9]{1,9})D)?(?:T(?=.)(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?"
+    r"(?:([0-9]{1,12})(?:[.,]([0-9]{1,6})[0-9]{0,3})?S)?)?)"
+)
 
 _BOOLS = {
     "true": True,
@@ -102,3 +110,34 @@ def parse_datetime(text: str) -> datetime:
     if _DATETIME.fullmatch(text):
         return datetime.fromisoformat(text.upper())
     raise ValueError(text[:42])
+
+
+def parse_decimal(text: str) -> Decimal:
+    """Return the value of a finite decimal number, every digit of it.
+
+    >>> parse_decimal("-1.50")
+    Decimal('-1.50')
+    """
+    if len(text) <= DECIMAL_CHARACTERS and _DECIMAL.fullmatch(text):
+        return Decimal(text)
+    raise ValueError(text[:DECIMAL_CHARACTERS])
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return an ISO 8601 duration of weeks, or of days, hours, minutes and seconds. Years and months have no
+    fixed length and are refused.
+
+    >>> parse_duration("P1DT2H30M")
+    datetime.timedelta(days=1, seconds=9000)
+    """
+    found = _DURATION.fullmatch(text) if len(text) <= FLOAT_CHARACTERS else None
+    if found is None:
+        raise ValueError(text[:FLOAT_CHARACTERS])
+    sign, fraction = -1 if found[1] else 1, (found[7] or "").ljust(6, "0")
+    weeks, days, hours, minutes, seconds = (int(found[group] or 0) for group in range(2, 7))
+    try:
+        return sign * timedelta(
+            weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds, microseconds=int(fraction)
+        )
+    except OverflowError:
+        raise ValueError(text) from None
