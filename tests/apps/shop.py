@@ -6,15 +6,19 @@ import asyncio
 import hashlib
 import os
 import time
+from pathlib import Path
 
 from penstock import (
     App,
     BodyStream,
+    Event,
+    EventStream,
     FileResponse,
     HTTPError,
     JSONResponse,
     Request,
     Response,
+    StaticFiles,
     StreamResponse,
     WebSocket,
 )
@@ -23,6 +27,7 @@ app = App()
 events: list[str] = []
 app.on_startup(lambda: events.append("up"))
 FILE = os.environ.get("SHOP_FILE", __file__)
+app.mount("/static", StaticFiles(Path(FILE).parent))
 
 
 @app.get("/")
@@ -93,6 +98,15 @@ def file() -> FileResponse:
 async def fields() -> Response:
     hops = {"Connection": "close, x-hop", "Keep-Alive": "timeout=1", "Upgrade": "h2c"}
     return Response(b"x", headers={**hops, "X-Own": "ü", "Set-Cookie": "a=1"})
+
+
+@app.get("/news")
+async def news() -> EventStream:
+    async def make():
+        for number in range(3):
+            yield Event(str(number), id=str(number))
+
+    return EventStream(make())
 
 
 @app.get("/forever")

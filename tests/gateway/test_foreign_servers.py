@@ -67,6 +67,16 @@ def test_file_is_sent_whole_and_in_parts(url):
     assert again[0] == 304
 
 
+def test_folder_and_events_are_served(url):
+    whole = fetch(f"{url}/static/big.bin")
+    part = fetch(f"{url}/static/big.bin", Range="bytes=5-9")
+
+    assert (whole[0], whole[2] == BIG) == (200, True)
+    assert (part[0], part[2]) == (206, BIG[5:10])
+    assert fetch(f"{url}/static/none")[0] == 404
+    assert fetch(f"{url}/news")[2].count(b"\n\n") == 3
+
+
 def test_faults_have_their_status(url):
     assert [fetch(url + path)[0] for path in ("/none", "/echo", "/fail")] == [404, 405, 500]
 

@@ -172,6 +172,26 @@ def test_file_is_sent_whole_and_in_parts(client):
     assert again[0] == 304
 
 
+def test_folder_is_served(client):
+    path, content = "/static/shop.py", Path(shop.__file__).read_bytes()
+    plain = ("accept-encoding", "identity")
+    replies = [client.ask(path, headers=[plain]) for _ in range(2)]
+    part = client.ask(path, headers=[plain, ("range", "bytes=5-9")])
+    again = client.ask(path, headers=[plain, ("if-none-match", replies[0][1]["etag"])])
+
+    assert [(status, found) for status, _, found in replies] == [(200, content)] * 2
+    assert (part[0], part[2]) == (206, content[5:10])
+    assert again[0] == 304
+    assert client.ask("/static/none")[0] == 404
+
+
+def test_events_arrive(client):
+    status, head, content = client.ask("/news")
+
+    assert (status, head["content-type"]) == (200, "text/event-stream")
+    assert content.split(b"\n\n")[:3] == [b"id: %d\ndata: %d" % (number, number) for number in range(3)]
+
+
 def test_reply_to_head_has_the_length_alone(port, authority):
     # Not over HTTP/3: the client in aioquic takes a length without content for a fault of the server.
     with closing(Http2(port, authority)) as client:
