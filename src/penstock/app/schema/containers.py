@@ -59,7 +59,9 @@ def _emit_items(code: Code, item: Node, values: str, made: str) -> None:
     mark = len(code.lines)
     if made == values:
         with code.block(f"for {one} in {values}:"):
-            item.emit(code, one)
+            expression = item.emit(code, one)
+            if expression != one:  # a call, which refuses what does not fit
+                code.add(expression)
         if len(code.lines) == mark + 1:  # there is nothing to check
             code.lines.pop()
         return
