@@ -19,6 +19,7 @@ NAMES = (
     "serialise",
     "routing",
     "plan",
+    "validation",
     "request_path",
     "compression",
     "import_time",

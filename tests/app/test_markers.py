@@ -185,6 +185,61 @@ def test_faults_of_bodies_are_named(annotation, body, found):
     assert faults(send(serve(annotation), "POST", "/", body)) == found
 
 
+def test_parameters_may_share_a_body():
+    app = App()
+
+    @app.post("/")
+    def handler(
+        item: Annotated[Item, Body(embed=True)],
+        n: Annotated[int, Body(embed=True, ge=1, alias="count")] = 1,
+        tags: Annotated[list[str], Body(embed=True)] = ["a"],  # noqa: B006
+    ) -> list:
+        tags.append("z")
+        return [item.name, n, tags]
+
+    assert content(send(app, "POST", "/", {"item": {"name": "x"}})) == ["x", 1, ["a", "z"]]
+    assert content(send(app, "POST", "/", {"item": {"name": "x"}, "count": 3, "tags": []})) == ["x", 3, ["z"]]
+    assert faults(send(app, "POST", "/", {"item": {"name": 1}, "count": 0})) == [
+        ("body", "item", "name", "str"),
+        ("body", "count", "ge"),
+    ]
+    assert faults(send(app, "POST", "/", {})) == [("body", "item", "missing")]
+    assert faults(send(app, "POST", "/", [])) == [("body", "dict")]
+    assert send(app, "POST", "/").status == 415
+
+
+def test_a_shared_body_may_be_left_out_when_all_have_defaults():
+    app = App()
+
+    @app.post("/")
+    def handler(
+        a: Annotated[int, Body(embed=True, unknown="forbid")] = 1,
+        b: Annotated[int | None, Body(embed=True)] = None,
+    ) -> list:
+        return [a, b]
+
+    assert content(send(app, "POST", "/")) == [1, None]
+    assert content(send(app, "POST", "/", {"b": 2})) == [1, 2]
+    assert faults(send(app, "POST", "/", {"c": 2})) == [("body", "c", "unknown")]
+
+
+def test_who_shares_a_body_must_agree():
+    for first, second, part in (
+        (Body(embed=True), Body(), "both want the whole body"),
+        (Body(embed=True, alias="b"), Body(embed=True), "the same alias"),
+        (Body(embed=True, unknown="keep"), Body(embed=True, unknown="forbid"), "different unknown="),
+    ):
+        app = App()
+
+        def handler(a, b): ...
+
+        handler.__annotations__ = {"a": Annotated[int, first], "b": Annotated[int, second]}
+        app.post("/")(handler)
+
+        with pytest.raises(ApplicationError, match=part):
+            app.compile()
+
+
 def test_a_partial_is_applied_to_the_whole():
     @dataclass
     class Account:

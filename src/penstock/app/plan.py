@@ -163,7 +163,9 @@ def binding_lines(signature: Signature, scope: dict[str, Any]) -> list[str]:
     lines += _query_lines(by_source["query"], signature, scope)
     lines += _look_up_lines("request.headers", by_source["header"], scope)
     lines += _look_up_lines("request.cookies", by_source["cookie"], scope)
-    for argument in by_source["body"]:
+    if any(argument.is_embedded for argument in by_source["body"]):
+        lines += _member_lines(by_source.pop("body"), scope)
+    for argument in by_source.get("body", ()):
         assert argument.model is not None  # noqa: S101 - for the type checker
         scope[f"read_{argument.name}"] = argument.model.read
         read = f"read_{argument.name}(request)"
@@ -181,6 +183,20 @@ def binding_lines(signature: Signature, scope: dict[str, Any]) -> list[str]:
         "except ValueError:",
         "    raise binding_error(arguments, request) from None",
     ]
+
+
+def _member_lines(arguments: list[Argument], scope: dict[str, Any]) -> list[str]:
+    """Assign the arguments that are members of one object."""
+    assert arguments[0].model is not None  # noqa: S101 - for the type checker
+    scope["read_members"] = arguments[0].model.read
+    is_optional = all(argument.default is not REQUIRED for argument in arguments)
+    lines = ["members = read_members(request)" + " if request.body else {}" * is_optional]
+    for argument in arguments:
+        value = f"members[{argument.key!r}]"
+        if argument.default is not REQUIRED:
+            value += f" if {argument.key!r} in members else {_default(argument, scope)}"
+        lines.append(f"arg_{argument.name} = {value}")
+    return lines
 
 
 def _query_lines(arguments: list[Argument], signature: Signature, scope: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ thorough way and names all of them. What types a body may have, and how they are
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from penstock.app.schema.validator import compile_validator
 from penstock.errors import HTTPError
@@ -33,6 +33,17 @@ class Model:
     def faults(self, request: Request) -> list[Fault]:
         """Return every fault of the body; `[]` exactly when `read` makes a value."""
         return self.validator.faults(json_content(request))
+
+
+def embedding_model(members: dict[str, tuple[object, bool]], unknown: Unknown | None) -> Model:
+    """Return the model of an object with these members, each an annotation and whether it is required; what
+    it makes is a dict.
+    """
+    annotations = {
+        key: annotation if is_required else NotRequired[annotation]
+        for key, (annotation, is_required) in members.items()
+    }
+    return Model(TypedDict("body", annotations), unknown)  # type: ignore[operator]
 
 
 def _reader(validator: Validator) -> Callable[[Request], Any]:

@@ -25,7 +25,12 @@ def binding_error(arguments: Iterable[Argument], request: Request) -> HTTPError:
     except ValueError as error:
         return HTTPError(400, str(error))
     found: list[Fault] = []
+    told = []
     for argument in arguments:
+        if argument.is_embedded:
+            if argument.model in told:
+                continue
+            told.append(argument.model)
         try:
             found += faults_of(argument, request)
         except HTTPError as error:

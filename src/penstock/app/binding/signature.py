@@ -13,7 +13,7 @@ import typing
 from types import NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from penstock.app.binding.body import Model
+from penstock.app.binding.body import Model, embedding_model
 from penstock.app.binding.conversion import Conversion
 from penstock.app.binding.notations import TEXT
 from penstock.app.routing.router import describe, inner_function
@@ -69,6 +69,11 @@ class Argument(NamedTuple):
     """As it was written, resolved."""
 
     @property
+    def is_embedded(self) -> bool:
+        """True for a member of a body that several parameters may share, and one `model`."""
+        return isinstance(self.field, Body) and self.field.embed
+
+    @property
     def repeats(self) -> bool:
         """True when every value of the name is wanted, as a list."""
         return self.source != "path" and self.conversion is not None and self.conversion.item is not None
@@ -93,11 +98,15 @@ def read_signature(handler: Callable[..., Any], template: Template) -> Signature
         raise ApplicationError(f"{describe(handler)}: its signature cannot be read ({error})") from None
     in_path = {parameter.name: parameter for parameter in template.parameters}
     arguments = tuple(_argument(handler, one, in_path) for one in signature.parameters.values())
+    arguments = _embedded(handler, arguments)
     for source in ("body", "stream"):
+        if source == "body" and all(one.is_embedded for one in arguments if one.source == "body"):
+            continue
         several = [argument.name for argument in arguments if argument.source == source]
         if len(several) > 1:
             raise ApplicationError(
                 f"{describe(handler)}: {' and '.join(several)} both want the whole body; keep one"
+                + (", or give each Body(embed=True)" if source == "body" else "")
             )
     result = Signature(arguments, _returns(handler, signature.return_annotation))
     body, stream = result.first("body"), result.first("stream")
@@ -106,6 +115,21 @@ def read_signature(handler: Callable[..., Any], template: Template) -> Signature
             f"{describe(handler)}: {stream.name} streams the body that {body.name} needs whole; keep one"
         )
     return result
+
+
+def _embedded(handler: Callable[..., Any], arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
+    """Return the arguments, those that share the body with one model for all of them."""
+    embedded = [one for one in arguments if one.source == "body" and one.is_embedded]
+    if not embedded:
+        return arguments
+    members = {one.key: (one.annotation, one.default is REQUIRED) for one in embedded}
+    said = {one.field.unknown for one in embedded if isinstance(one.field, Body)} - {None}
+    if len(members) < len(embedded) or len(said) > 1:
+        what = "the same alias" if len(members) < len(embedded) else "different unknown="
+        names = " and ".join(one.name for one in embedded)
+        raise ApplicationError(f"{describe(handler)}: {names} share the body and have {what}")
+    model = embedding_model(members, next(iter(said), None))
+    return tuple(one._replace(model=model) if one in embedded else one for one in arguments)
 
 
 def _argument(
@@ -155,7 +179,9 @@ def _source(
 ) -> Source:
     """Decide where a parameter comes from: by its marker, its name in the path, its type."""
     said = None if field is None else _SOURCES.get(type(field))
-    if not key or (field is not None and field.alias is not None and said == "body"):
+    if not key or (
+        field is not None and field.alias is not None and isinstance(field, Body) and not field.embed
+    ):
         raise ApplicationError(f"{where}: alias={key!r} is no name a value can be found by; leave it out")
     if said == "path" and key not in in_path:
         raise ApplicationError(f"{where}: there is no {{{key}}} in the path it could come from")

@@ -63,6 +63,10 @@ class Cookie(Field):
 class Body(Field):
     """A parameter from the JSON body, whatever its type."""
 
+    embed: bool = False
+    """The body is an object, and the parameter its member of this name (or `alias`). Several may share
+    a body.
+    """
     unknown: Unknown | None = None
     """What becomes of members a model does not name, for the models that do not say it themselves by
     `__unknown_fields__`; None: they are ignored.
