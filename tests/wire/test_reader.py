@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from time import perf_counter
+from time import perf_counter, process_time
 
 import pytest
 
@@ -229,3 +229,37 @@ def test_pipelined_requests_cost_linear_time():
     large = min(seconds(4_000) for _ in range(3))
 
     assert large < small * 20 * 5  # twenty times the requests; quadratic would be 400 times
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000, 65_536, 100_000])
+def test_what_is_held_in_pieces_of_any_size_is_read_whole(size: int):
+    one = b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello"
+    octets = one * (1 + max(20_000, 3 * size) // len(one))
+    reader = RequestReader()
+
+    request = reader.next_request(one)
+    for start in range(0, len(octets), size):
+        reader.hold(octets[start : start + size])
+        assert reader.buffered == 5 + min(start + size, len(octets))
+
+    count = 0
+    while request is not None:
+        assert (reader.next_content(), reader.next_content()) == (b"hello", b"")
+        count += 1
+        request = reader.next_request()
+    assert count == 1 + len(octets) // len(one)
+    assert reader.buffered == 0
+
+
+def test_holding_many_octets_takes_linear_time():
+    reader = RequestReader()
+    reader.next_request(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999\r\n\r\n")
+    piece = b"x" * 65_536
+
+    started = process_time()
+    for _ in range(1_000):
+        reader.hold(piece)
+        assert reader.buffered
+
+    assert process_time() - started < 1.0
+    assert reader.buffered == 1_000 * len(piece)

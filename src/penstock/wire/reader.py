@@ -31,6 +31,8 @@ _match_target = re.compile(ORIGIN_FORM).fullmatch
 # ones are back at once.
 _KEPT = 1_024
 _KEPT_BYTES = 1_024
+# What is read ahead is held in pieces of about this size, however small they come.
+_PIECE_BYTES = 65_536
 # A head or rest is kept when it comes a second time, so that what never comes again costs no table: 1.0 us.
 # As many are remembered by hash.
 _SEEN = 4_096
@@ -142,6 +144,7 @@ class RequestReader:
     __slots__ = (
         "_chunked",
         "_grammar",
+        "_later",
         "_position",
         "_remaining",
         "_scanner",
@@ -155,6 +158,8 @@ class RequestReader:
         self.held = b""
         """Octets received; those not yet consumed begin at `_position`. Empty when there are none."""
         self._position = 0
+        self._later: list[bytes] = []
+        """What came after `held`, which is not empty then."""
         self._scanner: HeadScanner | _Deaf | None = None
         """For a head that came in pieces; `_DEAF` after the last request."""
         self._remaining = 0  # octets of content still to come, when Content-Length says so
@@ -179,6 +184,8 @@ class RequestReader:
             return self._scan(data)
         if data:
             self.hold(data)
+        if self._later:
+            self._gather()
         return self._read(self.held, self._position)
 
     def _read_alone(self, grammar: Grammar, data: bytes) -> Request | None:
@@ -273,6 +280,8 @@ class RequestReader:
         """
         if data:
             self.hold(data)
+        if self._later:
+            self._gather()
         if self._chunked is not None:
             return self._next_chunked(self._chunked)
         if not self._remaining:
@@ -309,22 +318,32 @@ class RequestReader:
     def hold(self, data: bytes) -> None:
         """Keep octets that came while the current request is being answered."""
         if self._scanner is not _DEAF or self._remaining or self._chunked is not None:
-            self.held = self.held[self._position :] + data if self.held else data
-            self._position = 0
+            if self._later and len(self._later[-1]) < _PIECE_BYTES:
+                self._later[-1] += data
+            elif self.held:  # not joined to it before somebody reads: that would be quadratic
+                self._later.append(data)
+            else:
+                self.held = data
+                self._position = 0
+
+    def _gather(self) -> None:
+        """Have all that is held in `held`."""
+        self.held = self.held[self._position :] + b"".join(self._later)
+        self._position = 0
+        self._later = []
 
     def take_rest(self) -> bytes:
         """Return what came after the current request, and forget it: it is of another protocol (RFC 9110
         §7.8).
         """
-        rest = self.held[self._position :]
-        self.held = b""
-        self._position = 0
+        self._gather()
+        rest, self.held = self.held, b""
         return rest
 
     @property
     def buffered(self) -> int:
         """Octets held and not yet given out."""
-        held = len(self.held) - self._position if self.held else 0
+        held = len(self.held) - self._position + sum(map(len, self._later)) if self.held else 0
         return held + (self._scanner.held if self._scanner is not None else 0)
 
     @property
