@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 
 from penstock.app.application import App
 from penstock.app.routing.router import Router
+from penstock.app.schema.markers import Cookie, Header
 from penstock.app.websocket.socket import WebSocket
 from penstock.errors import ApplicationError, HTTPError, LocalProtocolError, WebSocketDisconnect
 from penstock.http.request import Request
@@ -56,6 +57,21 @@ def url(server: Running, path: str = "/") -> str:
 
 
 # ----------------------------------------------------------------------------------------------------------- arguments
+
+
+def test_markers_say_where_arguments_come_from():
+    async def show(
+        ws: WebSocket,
+        x_mine: Annotated[str, Header(max_length=3)],
+        session: Annotated[int, Cookie(alias="s")],
+    ) -> None:
+        await ws.send_json([x_mine, session])
+
+    with serve(one(show)) as server:
+        with connect(url(server), additional_headers={"X-Mine": "abc", "Cookie": "s=7"}) as client:
+            assert client.recv() == '["abc",7]'
+        with Peer(server.port, "/", "X-Mine: abcd", "Cookie: s=7") as peer:
+            assert peer.status == 422
 
 
 def test_arguments_are_bound_as_those_of_other_routes():

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Generic, TypeVar
+from enum import Enum
+from typing import Annotated, Generic, Literal, TypeVar
 
 import pytest
 
@@ -21,6 +22,10 @@ import msgspec
 import pydantic
 
 T = TypeVar("T")
+
+
+class Colour(Enum):
+    RED = "red"
 
 
 class Line(msgspec.Struct):
@@ -134,11 +139,23 @@ def test_their_faults_have_our_shape(annotation, value, found):
 
 
 def test_a_refused_value_is_not_repeated():
-    for model, value in ((User, {"name": 1, "born": "secret"}), (Order, {"lines": "secret"})):
+    kind = msgspec.defstruct("Kind", [("kind", Literal["a", "b"]), ("colour", Colour)])
+    for model, value in (
+        (User, {"name": 1, "born": "secret"}),
+        (Order, {"lines": "secret"}),
+        (kind, {"kind": "secret", "colour": "red"}),
+        (kind, {"kind": "a", "colour": "secret - at `$`"}),
+    ):
         with pytest.raises(ValidationError) as caught:
             compile_validator(model).validate(value)
 
         assert "secret" not in str(caught.value.errors)
+
+
+@pytest.mark.parametrize("key", ["x - at `$", "x - at `$.a[" + "9" * 5000 + "]`", "a.b", "[0]", ""])
+def test_names_a_client_made_up_break_nothing(key):
+    assert len(faults(send(serve(Order), "POST", "/", {"lines": [], key: 1}))) == 1
+    assert len(faults(send(serve(dict[str, Row]), "POST", "/", {key: [1, "x"]}))) == 1
 
 
 def test_neither_package_is_imported_for_those_who_have_no_model_of_it():

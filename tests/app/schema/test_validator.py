@@ -28,6 +28,7 @@ import pytest
 
 from penstock.app.schema.annotations import Unsupported
 from penstock.app.schema.markers import Field
+from penstock.app.schema.partial import Partial
 from penstock.app.schema.report import INVALID, MAX_FAULTS, Report
 from penstock.app.schema.validator import compile_validator
 from penstock.errors import ValidationError
@@ -343,7 +344,8 @@ BAD = [
     (Cat | Dog | int, "x", [("union",)]),
     (Item | Strict, {}, [("union",)]),
     (Renamed, {"unit_price": 2}, [("unitPrice", "missing")]),
-    (Email, "a" * 30, [("pattern",), ("max_length",)]),
+    (Email, "a", [("pattern",)]),
+    (Email, "a" * 30, [("max_length",)]),
     (Annotated[int, Field(gt=1, lt=3, multiple_of=2)], 5, [("lt",), ("multiple_of",)]),
     (Annotated[float, Field(multiple_of=0.1)], 0.35, [("multiple_of",)]),
     (Annotated[float, Field(ge=0)], float("nan"), [("ge",)]),
@@ -500,6 +502,8 @@ class Outer:
         (Annotated[str, Field(min_length=-1)], "is no length"),
         (Annotated[Item, Field(min_length=1)], "min_length= does not fit Item"),
         (Annotated[Any, Field(ge=1)], "ge= does not fit any"),
+        (Partial[Account], "Account has an InitVar"),
+        (Partial[int], "Partial is of a dataclass or TypedDict"),
     ],
     ids=lambda one: repr(one)[:50],
 )

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.schema.annotations import Unsupported, is_union, name_of, peel, split
-from penstock.app.schema.constraints import constraints_in, make_constraints
+from penstock.app.schema.constraints import broken, constraints_in, make_constraints
 from penstock.app.schema.report import MAX_FAULTS
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ class Conversion:
             made = [self.item.convert(one) for one in value]
             found += [
                 {"loc": loc, "msg": f"expected {one.expected}", "type": one.name}
-                for one in self.constraints
-                if not one.holds(made)
+                for one in broken(self.constraints, made)
             ]
         return found
 
@@ -96,7 +95,7 @@ class Conversion:
             made = self._base(text)
         except ValueError:
             return [(f"expected {self.expected}", self.kind)]
-        return [(f"expected {one.expected}", one.name) for one in self.constraints if not one.holds(made)]
+        return [(f"expected {one.expected}", one.name) for one in broken(self.constraints, made)]
 
 
 class Notation:

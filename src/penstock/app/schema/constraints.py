@@ -52,7 +52,9 @@ class Constraint(NamedTuple):
 
 
 def constraints_in(metadata: Iterable[object]) -> dict[str, Any]:
-    """Return the constraints in what stands in Annotated, by name; the last of a name counts."""
+    """Return the constraints in what stands in Annotated, by name, in the order of FITS: what is too long is
+    found before it is searched for a pattern. The last of a name counts.
+    """
     found: dict[str, Any] = {}
     for one in metadata:
         if isinstance(one, Field) or type(one).__module__.partition(".")[0] in _FOREIGN:
@@ -60,6 +62,19 @@ def constraints_in(metadata: Iterable[object]) -> dict[str, Any]:
                 bound = getattr(one, name, None)
                 if bound is not None:
                     found[name] = bound
+    return {name: found[name] for name in FITS if name in found}
+
+
+def broken(constraints: Iterable[Constraint], value: Any) -> list[Constraint]:
+    """Return the constraints a value of the right type does not satisfy; none after that it is too long,
+    since a pattern may take long to search for.
+    """
+    found = []
+    for constraint in constraints:
+        if not constraint.holds(value):
+            found.append(constraint)
+            if constraint.name == "max_length":
+                break
     return found
 
 
@@ -190,8 +205,7 @@ class Constrained(Node):
         made = self.inner.walk(value, loc, report)
         if made is INVALID:
             return INVALID
-        for constraint in self.constraints:
-            if not constraint.holds(made):
-                report.add(loc, f"expected {constraint.expected}", constraint.name)
-                value = INVALID
-        return INVALID if value is INVALID else made
+        wrong = broken(self.constraints, made)
+        for constraint in wrong:
+            report.add(loc, f"expected {constraint.expected}", constraint.name)
+        return INVALID if wrong else made

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from penstock.app.schema.code import Code
     from penstock.app.schema.report import Loc, Report
 
-_STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]|\[\.\.\.\]")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]{1,9})\]|\[\.\.\.\]")
+
+
+def _parsed_message(text: str) -> tuple[str, list[str | int]]:
+    """Return what msgspec says, without the value it repeats, and where."""
+    message, mark, path = text.rpartition(" - at `")
+    if not mark:
+        message, path = text, ""
+    if message.startswith("Invalid enum value"):
+        message = "Invalid enum value"
+    steps = _STEP.finditer(path.removeprefix("key in ").removeprefix("$").rstrip("`"))
+    return message, [int(step[2]) if step[2] else clipped(step[1] or "...") for step in steps]
 
 
 def foreign_node(annotation: object) -> Node | None:
@@ -73,9 +84,7 @@ class Struct(Foreign):
         try:
             return self._convert(value, self.annotation)
         except self._error as error:
-            message, _, path = str(error).partition(" - at `")
-            steps = _STEP.finditer(path.removeprefix("key in ").removeprefix("$").rstrip("`"))
-            where = [int(step[2]) if step[2] else clipped(step[1] or "...") for step in steps]
+            message, where = _parsed_message(str(error))
             return report.add((*loc, *where), message, "value")
 
 

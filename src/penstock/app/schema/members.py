@@ -50,6 +50,9 @@ def read_members(node: Object, kind: Any, origin: type, read: Read, *, is_partia
     if len(node.keys) < len(node.members):
         raise Unsupported(f"two fields of {origin.__qualname__} have the same alias")
     if is_partial:
+        names = {one.name for one in node.members}
+        if is_dataclass and not names <= {one.name for one in dataclasses.fields(origin)}:
+            raise Unsupported(f"{origin.__qualname__} has an InitVar, and no copy of it can be made without")
         node.make = Partial
         if node.unknown == "keep":
             node.unknown = "ignore"
