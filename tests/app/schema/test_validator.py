@@ -4,6 +4,7 @@ Every case goes both ways, the quick and the thorough; they must agree.
 """
 
 import dataclasses
+import sys
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
@@ -26,12 +27,13 @@ from uuid import UUID
 
 import pytest
 
+from penstock.app.application import App
 from penstock.app.schema.annotations import Unsupported
 from penstock.app.schema.markers import Field
 from penstock.app.schema.partial import Partial
 from penstock.app.schema.report import INVALID, MAX_FAULTS, Report
 from penstock.app.schema.validator import compile_validator
-from penstock.errors import ValidationError
+from penstock.errors import ApplicationError, ValidationError
 
 T = TypeVar("T")
 
@@ -536,3 +538,34 @@ def test_dataclasses_of_three_fields_are_made_by_place():
     assert node.in_order
     assert not compile_validator(Strict).node.in_order
     assert dataclasses.is_dataclass(node.make)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the type statement came with 3.12")
+def test_a_type_statement_may_name_a_type_that_contains_itself():
+    scope: dict[str, Any] = {"Field": Field, "Annotated": Annotated}
+    exec(
+        "type Json = dict[str, Json] | list[Json] | str | Annotated[int, Field(ge=0)] | None\n"
+        "type Nested = list[Nested]\n"
+        "type Endless = Endless | int\n"
+        "type Name = str\n"
+        "type Holes = list[Holes | None]\n",
+        scope,
+    )
+    nested, name = scope["Nested"], scope["Name"]
+
+    assert both_ways(scope["Json"], {"a": [1, {"b": None}], "c": "x"}) == {"a": [1, {"b": None}], "c": "x"}
+    assert faults(scope["Json"], {"a": [1, {"b": 1.5}], "c": -1}) == [("a", 1, "b", "union"), ("c", "ge")]
+    assert faults(list[nested], [[[], [1]]]) == [(0, 1, 0, "list")]
+    assert both_ways(dict[str, name | None], {"a": "x", "b": None}) == {"a": "x", "b": None}
+    assert faults(scope["Holes"], [None, [None, []], [1]]) == [(2, 0, "list")]
+    with pytest.raises(Unsupported, match="contains itself"):
+        compile_validator(scope["Endless"])
+
+    app = App()
+
+    def handler(x): ...
+
+    handler.__annotations__["x"] = nested
+    app.get("/")(handler)
+    with pytest.raises(ApplicationError, match="text does not nest"):
+        app.compile()

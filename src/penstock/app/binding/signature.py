@@ -164,6 +164,11 @@ def _argument(
             raise Unsupported(f"a cookie is one value, {name_of(annotation)} is several")
     except Unsupported as error:
         raise ApplicationError(f"{where}: {error}; it can be {_CAN_BE}") from None
+    except RecursionError:
+        raise ApplicationError(
+            f"{where}: {name_of(annotation)} contains itself, and text does not nest; take it from the body "
+            "with Body()"
+        ) from None
     default = _default(parameter, annotation)
     if default is REQUIRED and conversion.item is not None:
         default = []  # no occurrence at all is how a query spells the empty list

@@ -30,10 +30,15 @@ def split(annotation: object) -> tuple[Any, tuple[object, ...]]:
             annotation = annotation.__origin__  # type: ignore[attr-defined]
         elif isinstance(annotation, typing.NewType):
             annotation = annotation.__supertype__
-        elif type(annotation).__name__ == "TypeAliasType":  # 3.12
+        elif is_alias(annotation):
             annotation = annotation.__value__  # type: ignore[attr-defined]
         else:
             return annotation, metadata
+
+
+def is_alias(annotation: object) -> bool:
+    """Tell whether an annotation was named by a `type` statement (3.12); such a type may contain itself."""
+    return type(annotation).__name__ == "TypeAliasType"
 
 
 def is_union(annotation: object) -> bool:

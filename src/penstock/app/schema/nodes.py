@@ -66,6 +66,41 @@ class Anything(Node):
         return value
 
 
+class Alias(Node):
+    """A type with a name of its own, which may contain itself; `inner` is known when it is read."""
+
+    inner: Node
+    contains_itself = False
+
+    @property
+    def expected(self) -> str:  # type: ignore[override]
+        return self.inner.expected
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.inner.name
+
+    @property
+    def kinds(self) -> frozenset[type]:  # type: ignore[override]
+        return self.inner.kinds
+
+    @property
+    def rank(self) -> int:  # type: ignore[override]
+        return self.inner.rank
+
+    def parts(self) -> Iterable[Node]:
+        return (self.inner,)
+
+    def emit(self, code: Code, value: str) -> str:
+        return f"{code.function(self.inner)}({value})"
+
+    def emit_body(self, code: Code, value: str) -> None:
+        self.inner.emit_body(code, value)
+
+    def walk(self, value: Any, loc: Loc, report: Report) -> Any:
+        return self.inner.walk(value, loc, report)
+
+
 class Exact(Node):
     """One of JSON's own types; bool is an int in Python, and JSON's true is not."""
 

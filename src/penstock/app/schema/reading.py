@@ -13,13 +13,13 @@ from enum import Enum
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
-from penstock.app.schema.annotations import Unsupported, is_union, name_of, split
+from penstock.app.schema.annotations import Unsupported, is_alias, is_union, name_of, split
 from penstock.app.schema.constraints import Constrained, constraints_in, make_constraints
 from penstock.app.schema.containers import Fixed, Keyed, Many
 from penstock.app.schema.foreign import Foreign, foreign_node
 from penstock.app.schema.generics import bound_variables, put_in
 from penstock.app.schema.members import annotated_members, read_members
-from penstock.app.schema.nodes import Anything, Choice, Exact, Node, Parsed, Real
+from penstock.app.schema.nodes import Alias, Anything, Choice, Exact, Node, Parsed, Real
 from penstock.app.schema.objects import Object
 from penstock.app.schema.partial import Partial
 from penstock.app.schema.spelled import SPELLED
@@ -53,12 +53,12 @@ def read_type(annotation: object, unknown: Unknown = "ignore") -> Node:
     reader = Reader(unknown)
     try:
         root = reader.read(annotation)
+        for union in reader.unions:
+            union.settle()
     except RecursionError:
         raise Unsupported(
             f"{name_of(annotation)} contains itself without a class between; make it a dataclass"
         ) from None
-    for union in reader.unions:
-        union.settle()
     refuse_endless(root)
     return root
 
@@ -80,12 +80,16 @@ def is_model(annotation: object) -> bool:
 
 def holds_model(annotation: object) -> bool:
     """Tell whether an annotation is a model or made of one, as `list[Item] | None` is."""
-    kind = split(annotation)[0]
-    if is_model(kind):
-        return True
-    if typing.get_origin(kind) is Literal:
-        return False
-    return any(holds_model(one) for one in typing.get_args(kind))
+    waiting, seen = [annotation], []
+    while waiting:
+        one = waiting.pop()
+        kind = split(one)[0]
+        if is_model(kind):
+            return True
+        if typing.get_origin(kind) is not Literal and one not in seen:
+            seen.append(one)
+            waiting += typing.get_args(kind)
+    return False
 
 
 def is_typed_dict(kind: type) -> bool:
@@ -107,6 +111,8 @@ class Reader:
         self._classes: dict[object, Node] = {}
 
     def read(self, annotation: object) -> Node:
+        if is_alias(annotation):
+            return self._alias(annotation)
         kind, metadata = split(annotation)
         bounds = constraints_in(metadata)
         if not bounds:
@@ -121,6 +127,18 @@ class Reader:
         if isinstance(node, (Object, Foreign)):
             raise Unsupported(f"{next(iter(bounds))}= does not fit {name_of(kind)}")
         return Constrained(node, make_constraints(bounds, node.name))
+
+    def _alias(self, alias: Any) -> Node:
+        if alias in self._classes:
+            found = self._classes[alias]
+            if isinstance(found, Alias):
+                found.contains_itself = True
+            return found
+        node = self._classes[alias] = Alias()
+        node.inner = self.read(alias.__value__)
+        if not node.contains_itself:
+            self._classes[alias] = node.inner
+        return self._classes[alias]
 
     def _read(self, kind: Any) -> Node:
         if kind is None:

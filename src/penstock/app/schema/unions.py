@@ -28,9 +28,15 @@ class Union(Node):
 
     def __init__(self, members: list[Node]) -> None:
         self.members = members
-        self.kinds = frozenset().union(*(member.kinds for member in members))
         self.keeps = all(member.keeps for member in members)
-        self._nullable = any(member.kinds == {NoneType} for member in members)
+
+    @property
+    def _nullable(self) -> bool:
+        return any(member.kinds == {NoneType} for member in self.members)
+
+    @property
+    def kinds(self) -> frozenset[type]:  # type: ignore[override]
+        return frozenset().union(*(member.kinds for member in self.members))
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -51,7 +57,7 @@ class Union(Node):
 
     def settle(self) -> None:
         """Put the members in order and tell objects apart, once all of them know their fields."""
-        self.members.sort(key=lambda member: member.rank)
+        self.members = sorted(self.members, key=lambda member: member.rank)
         objects = [member for member in self.members if isinstance(member, Object)]
         tagged = _tagged(objects) if len(objects) > 1 else None
         if tagged is not None:
