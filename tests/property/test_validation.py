@@ -9,7 +9,8 @@ import json
 import os
 import types
 import typing
-from datetime import date
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Literal, TypedDict, Union
 from uuid import UUID
 
@@ -17,9 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.app.schema.markers import Field
+from penstock import App
+from penstock.app.schema.markers import Field, Header, Path, Query
 from penstock.app.schema.report import INVALID, MAX_FAULTS, Enough, Report
 from penstock.app.schema.validator import compile_validator
+from tests.app.driver import send
 
 NAMES = ["a", "b", "c"]
 TEXTS = st.sampled_from(["", "a", "b", "abc", "2024-02-29", "2023-02-29", str(UUID(int=7)), "7"]) | st.text(
@@ -287,3 +290,79 @@ def _leaves(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [leaf for one in value.values() for leaf in _leaves(one)]
     return [leaf for one in value for leaf in _leaves(one)] if isinstance(value, list) else [value]
+
+
+@dataclasses.dataclass
+class Reading:
+    """Something of everything."""
+
+    at: datetime
+    took: timedelta | None
+    price: Annotated[Decimal, Field(gt=0, multiple_of=Decimal("0.01"))]
+    raw: bytes
+    by: dict[date, set[Literal["a", 1]]]
+    more: list[Reading | int] = dataclasses.field(default_factory=list)
+
+
+GOOD = {
+    "at": "2024-02-29T10:00Z",
+    "took": "PT1.5S",
+    "price": 1.25,
+    "raw": "aGk=",
+    "by": {"2024-02-29": ["a", 1]},
+}
+STRANGE = JSON | st.sampled_from(
+    [
+        "P1",
+        "PT",
+        "-P1D",
+        "P999999999D",
+        "1e999",
+        "9" * 70,
+        "aGk",
+        "\u00e9",
+        "\0",
+        "2024-02-29T24:00Z",
+        "0001-01-01T00:00+23:59",
+    ]
+)
+
+
+def make_app() -> App:
+    app = App()
+
+    @app.post("/{number}")
+    def echo(
+        number: Annotated[Decimal, Path(le=10)],
+        reading: Reading,
+        q: Annotated[timedelta | None, Query(ge=timedelta(0))] = None,
+        x: Annotated[list[float], Header(max_length=2)] = [],  # noqa: B006
+    ) -> dict:
+        return {"number": number, "at": reading.at, "took": reading.took, "q": q, "x": x}
+
+    return app
+
+
+APP = make_app()
+
+
+@given(st.data())
+def test_no_body_breaks_the_application(data):
+    body = dict(GOOD)
+    for name in data.draw(st.lists(st.sampled_from([*GOOD, "more", "z"]), max_size=2)):
+        body[name] = data.draw(STRANGE)
+    if data.draw(st.booleans()):
+        body = {**GOOD, "more": [body, 1]}
+    octets = json.dumps(body).encode()
+    if data.draw(st.integers(0, 4)) == 0:
+        cut = data.draw(st.integers(0, len(octets)))
+        octets = octets[:cut] + data.draw(st.binary(max_size=3)) + octets[cut + 1 :]
+    number = data.draw(st.sampled_from(["7", "-7.5", "11", "x", "1e99", "%00", "1e9999"]))
+    query = data.draw(st.sampled_from(["", "?q=PT5S", "?q=-PT5S", "?q=%ff", "?q=P9999999999D"]))
+    fields = [("x", one) for one in data.draw(st.lists(st.sampled_from(["1", "x", "1e400"]), max_size=3))]
+
+    response = send(APP, "POST", f"/{number}{query}", octets, (("content-type", "application/json"), *fields))
+
+    assert response.status in (200, 400, 422)
+    if response.status == 422:
+        assert json.loads(response.body)["errors"]
