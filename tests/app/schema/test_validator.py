@@ -137,6 +137,11 @@ class Dog:
 
 
 @dataclass
+class Empty:
+    pass
+
+
+@dataclass
 class Renamed:
     unit_price: Annotated[float, Field(alias="unitPrice")]
 
@@ -208,6 +213,8 @@ GOOD = [
     (Keeping, {"a": 1, "z": 2, "unknown_fields": 3}, Keeping(1, {"z": 2, "unknown_fields": 3})),
     (Point, [1, 2], Point(1, 2)),
     (Point, [1, 2, "x"], Point(1, 2, "x")),
+    (Partial[Empty], {"x": 1}, Partial({})),
+    (Partial[Movie], {"year": 1}, Partial({"year": 1})),
     (Movie, {"title": "x", "more": 1}, {"title": "x"}),
     (Movie, {"title": "x", "year": 2}, {"title": "x", "year": 2}),
     (Loose, {"id": 1}, {"id": 1}),
@@ -505,6 +512,8 @@ class Outer:
         (Annotated[Item, Field(min_length=1)], "min_length= does not fit Item"),
         (Annotated[Any, Field(ge=1)], "ge= does not fit any"),
         (Partial[Account], "Account has an InitVar"),
+        (set[list[int]], "list[int] cannot be in a set"),
+        (frozenset[Item], "Item cannot be in a set"),
         (Partial[int], "Partial is of a dataclass or TypedDict"),
     ],
     ids=lambda one: repr(one)[:50],

@@ -53,7 +53,7 @@ def read_members(node: Object, kind: Any, origin: type, read: Read, *, is_partia
         names = {one.name for one in node.members}
         if is_dataclass and not names <= {one.name for one in dataclasses.fields(origin)}:
             raise Unsupported(f"{origin.__qualname__} has an InitVar, and no copy of it can be made without")
-        node.make = Partial
+        node.make, node.takes_mapping = Partial, True
         if node.unknown == "keep":
             node.unknown = "ignore"
     elif is_dataclass:

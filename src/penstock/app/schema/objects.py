@@ -69,6 +69,8 @@ class Object(Node):
         self.title, self.unknown = title, unknown
         self.members: list[Member] = []
         self.make: Callable[..., Any] = dict
+        self.takes_mapping = False
+        """True when `make` takes a dict of what was sent."""
         self.in_order = False
         """True when `make` takes all members by place."""
 
@@ -96,7 +98,7 @@ class Object(Node):
         for member in self.members:
             if member.default is not REQUIRED and member.default is not ABSENT:
                 passed[member.name] = self._emit_optional(code, member, value)
-        if absent or self.make is dict:
+        if self.takes_mapping or self.make is dict:
             self._emit_mapping(code, value, passed, absent)
             return
         if self.unknown == "keep":
@@ -161,7 +163,7 @@ class Object(Node):
         if self.make is dict:
             return made
         try:
-            if any(member.default is ABSENT for member in self.members):
+            if self.takes_mapping:
                 return self.make(made)
             return self.make(**made)
         except ValueError as error:

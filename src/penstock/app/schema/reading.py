@@ -174,6 +174,9 @@ class Reader:
 
     def _container(self, kind: object, origin: Any, arguments: tuple[Any, ...]) -> Node | None:
         if origin in _MANY:
+            item = split(arguments[0])[0] if arguments else Any
+            if _MANY[origin] in (set, frozenset) and (typing.get_origin(item) or item).__hash__ is None:
+                raise Unsupported(f"{name_of(item)} cannot be in a set, since it cannot be hashed")
             return Many(self.read(arguments[0] if arguments else Any), _MANY[origin])
         if origin is tuple:
             if not arguments and kind is tuple:
