@@ -445,6 +445,34 @@ def test_send_waits_for_a_client_that_does_not_read():
     assert received > peak * len(PIECE)
 
 
+def test_every_task_that_waits_for_a_slow_client_goes_on():
+    tasks = 3
+    told = []
+
+    async def app(scope, receive, send):
+        await send(start())
+        await send(body(b"first", more=True))
+
+        async def send_from_a_task():
+            await send(body(b"x", more=True))
+            told.append(1)
+
+        works = [asyncio.create_task(send(body(PIECE * 100, more=True)))]
+        works += [asyncio.create_task(send_from_a_task()) for _ in range(tasks)]
+        await asyncio.sleep(0)
+        works.append(given_up := asyncio.create_task(send_from_a_task()))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.wait(works)
+        await send(body())
+
+    with hosted(app) as server, server.connect(receive_buffer_bytes=65_536) as client:
+        reply = client.ask()
+
+    assert len(told) == tasks
+    assert len(reply.content) == len(b"first") + 100 * len(PIECE) + tasks + 1
+
+
 def test_stream_to_http_1_0_ends_with_the_connection():
     async def app(scope, receive, send):
         await send(start())

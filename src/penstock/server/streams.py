@@ -198,7 +198,8 @@ class _PushedStream:
     def __init__(self, outlet: _Outlet, response: PushResponse) -> None:
         self._outlet = outlet
         self._source = response.source
-        self._flushed: asyncio.Future[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        """Who waits until everything is sent. One each: to cancel one must not cancel the others."""
         self._is_over = False
 
     def start(self) -> None:
@@ -215,8 +216,9 @@ class _PushedStream:
             raise ClientDisconnected("the client left")
         if connection.unsent is None:
             return None
-        self._flushed = connection.reactor.loop.create_future()
-        return self._flushed
+        waiter = connection.reactor.loop.create_future()
+        self._waiters.append(waiter)
+        return waiter
 
     def end(self, *, is_complete: bool = True) -> None:
         if self._is_over:
@@ -233,8 +235,10 @@ class _PushedStream:
         self._outlet.connection.reactor.post(finish)
 
     def on_flushed(self) -> None:
-        if self._flushed is not None and not self._flushed.done():
-            self._flushed.set_result(None)
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def disconnect(self) -> None:
         if not self._is_over:
