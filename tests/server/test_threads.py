@@ -356,3 +356,33 @@ def test_a_handler_in_a_thread_sees_the_context_of_its_request_only():
             client.ask("/")
 
         assert seen == ["unset"] * 5
+
+
+def test_a_thread_the_system_does_not_give_is_missed_and_no_more():
+    """The client is told, and once the system has threads again the pool is whole."""
+    usual = threading.stack_size()
+    with serve({"/": endpoint("thread", lambda request: TextResponse("ok"))}, threads=2) as server:
+        threading.stack_size(2**46)  # more than there is room for
+        try:
+            statuses = [server.ask("/").status for _ in range(3)]
+        finally:
+            threading.stack_size(usual)
+
+        assert statuses == [503] * 3
+        assert len(server.log.messages("0 of 2 threads")) == 1
+        assert server.ask("/").status == 200
+
+
+def test_the_queue_has_its_bound_also_while_threads_cannot_be_started():
+    filled = Pool(2, 3)
+    usual = threading.stack_size()
+    try:
+        assert filled.pool.submit(filled.block)
+        filled.gate.wait_reached()
+        threading.stack_size(2**46)
+
+        assert [filled.pool.submit(filled.block) for _ in range(5)] == [True] * 3 + [False] * 2
+    finally:
+        threading.stack_size(usual)
+        filled.gate.open()
+        assert filled.pool.stop(5.0)

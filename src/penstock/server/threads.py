@@ -101,6 +101,8 @@ class ThreadPool:
         """
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_looking = False
+        self._is_short = False
+        """The last thread could not be started; told already."""
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let threads hold replies: `loop`, whose thread puts the jobs, will look after what they hold."""
@@ -111,10 +113,17 @@ class ThreadPool:
         wait already.
         """
         # PERF: a full pool, the common state under load, asks no thread unless the queue is full as well.
-        if len(self._threads) < self._size:
-            if self._count_unfinished() >= len(self._threads):
-                self._start_thread()
-        elif self._queue.qsize() >= self._limit and self._count_unfinished() >= self._size + self._limit:
+        if (
+            len(self._threads) < self._size
+            and self._count_unfinished() >= len(self._threads)
+            and not self._start_thread()
+            and not self._threads
+        ):
+            return False
+        if (
+            self._queue.qsize() >= self._limit
+            and self._count_unfinished() >= len(self._threads) + self._limit
+        ):
             return False
         self._put += 1
         self._queue.put((copy_context(), function, args))
@@ -170,11 +179,20 @@ class ThreadPool:
     def _count_idle(self) -> int:
         return sum(not worker.is_active for worker in self._threads)
 
-    def _start_thread(self) -> None:
+    def _start_thread(self) -> bool:
+        """Return False when the system has no thread to give: those there are go on alone."""
         worker = _Worker(self, self._queue, self._started)
+        try:
+            worker.start()
+        except RuntimeError as error:
+            if not self._is_short:
+                _log.error("%d of %d threads: %s", len(self._threads), self._size, error)
+            self._is_short = True
+            return False
+        self._is_short = False
         self._started += 1
         self._threads.append(worker)
-        worker.start()
+        return True
 
     def lose(self, thread: _Worker) -> None:
         """Count a thread as lost, after `Claim.take_away`, and let another take its place."""
@@ -196,7 +214,8 @@ class ThreadPool:
         self._lost = [worker for worker in self._lost if worker.is_alive()]
         self._size = self._wanted - max(0, len(self._lost) - self._wanted)
         while len(self._threads) < self._size and self._count_unfinished() > len(self._threads):
-            self._start_thread()
+            if not self._start_thread():
+                return
 
     def figures(self) -> dict[str, int]:
         """Return total, active and idle workers and the jobs that wait, as of now; the lost are active."""
