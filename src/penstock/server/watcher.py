@@ -106,10 +106,11 @@ class Watcher:
     def stop(self) -> None:
         """End it, in the supervisor."""
         try:
-            os.kill(self.pid, signal.SIGTERM)
-            os.waitpid(self.pid, 0)
-        except (ProcessLookupError, ChildProcessError):
-            pass
+            if not os.waitpid(self.pid, os.WNOHANG)[0]:
+                os.kill(self.pid, signal.SIGTERM)
+                os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            pass  # collected when it ended by itself; its number may be another's by now
 
 
 def _live(tree: Tree, channel: Channel) -> None:
