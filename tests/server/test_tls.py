@@ -419,3 +419,29 @@ def test_files_are_sent_over_tls(authority, pair, tmp_path):
 
     assert [reply.content for reply in replies] == [BIG] * 2
     assert part.content == BIG[1_000_000:2_000_000]
+
+
+def test_a_client_that_ends_with_its_request_gets_the_reply(authority, pair):
+    """Its close_notify is met while ours is sent; whatever is read after that is the end and no fault."""
+    with serve(ROUTES, **settings(pair)) as server:
+        for _ in range(5):
+            client = server.connect()
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            session = authority.client().wrap_bio(incoming, outgoing, server_hostname="localhost")
+            is_ready = False
+            while not is_ready:
+                try:
+                    session.do_handshake()
+                    is_ready = True
+                except ssl.SSLWantReadError:
+                    client.send(outgoing.read())
+                    incoming.write(client.socket.recv(65_536))
+            session.write(request("/", "GET", "Connection: close"))
+            with pytest.raises(ssl.SSLWantReadError):
+                session.unwrap()
+            client.send(outgoing.read())
+            incoming.write(client.take_all())
+            client.close()
+
+            assert session.read(65_536).startswith(b"HTTP/1.1 200 ")
+        server.wait_idle()

@@ -187,6 +187,8 @@ class SecureSocket:
                     data = self._read_more(data, size)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 raise BlockingIOError from None
+            except ValueError:  # both sides have sent close_notify: `_notify` met that of the client
+                return b""
             return data
 
     def _read_more(self, data: bytes, size: int) -> bytes:
