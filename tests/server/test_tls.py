@@ -194,9 +194,10 @@ def test_a_client_that_leaves_without_a_word_is_let_go(authority, pair):
         server.wait_idle()
 
 
-def test_plain_http_gets_a_readable_400(pair):
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"\n"])
+def test_plain_http_gets_a_readable_400(pair, before):
     with serve(ROUTES, **settings(pair)) as server:
-        client = server.connect(request("/"))
+        client = server.connect(before + request("/"))
         reply = client.take()
 
         assert reply.status == 400

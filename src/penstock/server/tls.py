@@ -33,7 +33,7 @@ _log = logging.getLogger("penstock.server")
 
 _CHECK_S = 2.0
 _RECORD_BYTES = 16_384  # the most a record holds (RFC 8446 §5.1)
-_HANDSHAKE = 0x16  # the first octet of a client that speaks TLS
+_EMPTY_LINE = b"\r\n"  # may come before a request (RFC 9112 §2.2); TLS begins with 0x16
 _PLAIN = "This port speaks HTTPS, and the request came without TLS. Begin the URL with https://\n"
 
 _Stamp = tuple[tuple[int, int, int], ...]
@@ -304,7 +304,7 @@ class Handshake(Stage):
         if not first:
             self.close()
             return False
-        if first[0] != _HANDSHAKE and first.isalpha():
+        if first.isalpha() or first in _EMPTY_LINE:
             self._refuse_plain()
             return False
         self.sock = self._secure = self._tls.context.wrap_socket(
