@@ -341,3 +341,13 @@ def test_a_fault_in_a_callback_of_the_loop_is_logged_and_others_are_served():
         assert client.ask("/").status == 200
         for _ in range(3):
             assert client.ask("/ok").status == 200
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_access_log_tells_the_reply_that_was_sent_and_not_the_one_that_could_not_be(run: str):
+    route = endpoint(run, lambda request: TextResponse("ok", headers={"X-Name": "a\nb"}))
+    with serve({"/": route}, access_log=True) as server:
+        assert server.ask("/").status == 500
+        wait_until(lambda: server.log.messages('"GET / HTTP/1.1"'), "it is logged")
+
+        assert '"GET / HTTP/1.1" 500 ' in server.log.messages('"GET / HTTP/1.1"')[0]

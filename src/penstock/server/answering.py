@@ -128,7 +128,10 @@ class Answering(Intake):
                 return
             reactor.post(self._take_back, request, answer, copy_context())
             return
-        octets = self._render(request, answer, True)
+        try:
+            octets = reactor.serialiser.render(request, answer, True)
+        except Exception as error:
+            answer, octets = self._replace(request, error, True)
         # From the first octet on nobody owes the client a whole reply any more.
         self.request = self.endpoint = None
         threads = reactor.threads
@@ -314,7 +317,10 @@ class Answering(Intake):
             self.uncork()
             _starter(response)(self, request, response)
             return
-        octets = self._render(request, response, persistent)
+        try:
+            octets = reactor.serialiser.render(request, response, persistent)
+        except Exception as error:
+            response, octets = self._replace(request, error, persistent)
         if reactor.log_access is not None:
             reactor.log_access(self, request, response, len(octets), self._started)
         if reactor.is_holding or self.corked is not None or self.reader.held:
@@ -328,20 +334,15 @@ class Answering(Intake):
         else:
             self._finish()
 
-    def _render(self, request: Request | None, response: Response, persistent: bool) -> bytes:  # noqa: FBT001 - PERF
-        try:
-            return self.reactor.serialiser.render(request, response, persistent)
-        except Exception as error:
-            trace_id = request.trace_id if request is not None else None
-            is_known = isinstance(error, LocalProtocolError)
-            _log.error(
-                "%s: the response cannot be sent, trace id %s: %s",
-                request,
-                trace_id,
-                error,
-                exc_info=not is_known,
-            )
-            return self.reactor.serialiser.render(request, unexpected(request, error), persistent)
+    def _replace(self, request: Request, error: Exception, persistent: bool) -> tuple[Response, bytes]:  # noqa: FBT001 - PERF
+        """Return what answers in place of a response that cannot be rendered, and its octets."""
+        _log.error(
+            "%s: the response cannot be sent, trace id %s: %s",
+            *(request, request.trace_id, error),
+            exc_info=not isinstance(error, LocalProtocolError),
+        )
+        response = unexpected(request, error)
+        return response, self.reactor.serialiser.render(request, response, persistent)
 
     def _finish(self) -> None:
         """The reply to the current request is complete; its octets may still be under way."""

@@ -220,7 +220,7 @@ class Connection(Answering):
         self._content = None
         self.phase = BUSY
         response = problem(fault.status, detail=fault.detail)
-        octets = self._render(request, response, False)
+        octets = self.reactor.serialiser.render(request, response, False)
         if self.reactor.log_access is not None and request is not None:
             self.reactor.log_access(self, request, response, len(octets), self._started)
         self.cork(octets)
