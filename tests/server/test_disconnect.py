@@ -148,3 +148,21 @@ def test_a_client_that_leaves_in_the_middle_of_collected_content_costs_one_line(
         client.close()
         assert ran == []
         assert len(server.log.messages("refused")) == 1
+
+
+def test_nobody_is_told_of_a_client_that_leaves_after_the_reply():
+    """What waited for that, and all it holds, is let go with the reply."""
+    told = []
+
+    async def call(request: Request) -> Response:
+        assert request.connection is not None
+        request.connection.on_disconnect(request, lambda: told.append(request))
+        await asyncio.sleep(0)
+        return TextResponse("done")
+
+    with serve({"/": endpoint("task", call)}) as server:
+        with server.connect() as client:
+            assert client.ask("/").status == 200
+        server.wait_idle()
+
+        assert told == []

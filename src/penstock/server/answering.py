@@ -328,7 +328,7 @@ class Answering(Intake):
         else:
             self.write(octets)
         if self.unsent is None and persistent and self.phase != CLOSED:
-            self.request = self.endpoint = self.body = None
+            self.request = self.endpoint = self.body = self._on_disconnect = None
             self.phase = IDLE
             self.deadline = reactor.now + reactor.idle_timeout_s
         else:
