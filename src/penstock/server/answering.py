@@ -205,7 +205,8 @@ class Answering(Intake):
         self.phase = BUSY
         if self.due == NEVER and self.endpoint is not None:  # else it came back from a thread with its own
             self.due = self._due_of(self.endpoint)
-        self.deadline = self._next_deadline()
+        if self.unsent is None:  # else the client has yet to take what came before
+            self.deadline = self._next_deadline()
         self.task = answer
         answer.add_done_callback(partial(self._on_task_done, request))
         self.uncork()

@@ -188,10 +188,13 @@ class Connection(Answering):
             self.resume()
             if self.phase == IDLE and self.reader.in_head:
                 self._advance(b"")
-        elif self.stream is not None:
-            self.stream.on_flushed()
-        elif self.phase == CONTENT and self._content is not None:
+            return
+        if self.phase == CONTENT and self._content is not None:
             self.deadline = self._content.deadline(self.reactor.config)
+        elif self.body is not None:
+            self.deadline = self._next_deadline()
+        if self.stream is not None:
+            self.stream.on_flushed()
 
     def resume(self) -> None:
         """Go on after a reply: with octets that came meanwhile, or with the end of the connection."""

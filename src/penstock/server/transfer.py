@@ -116,7 +116,8 @@ class _Transfer:
     def begin(self, head: bytes) -> None:
         """Send the head and the first slice."""
         connection = self._connection
-        if self._uses_sendfile and self._spans:
+        # Not past replies or hints that the client has yet to take.
+        if self._uses_sendfile and self._spans and connection.unsent is None:
             try:  # PERF: 52 us for a file of 200 KiB instead of 75: the head is no segment of its own
                 sent = connection.sock.send(head, _MORE)
             except OSError:
