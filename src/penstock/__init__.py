@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from penstock.app.schema.markers import Body, Cookie, Field, Header, Path, Query
     from penstock.app.schema.partial import Partial
     from penstock.app.static.files import StaticFiles
+    from penstock.app.testing.async_client import AsyncTestClient
+    from penstock.app.testing.client import TestClient
     from penstock.app.websocket.socket import WebSocket
     from penstock.errors import ClientDisconnected, HTTPError, WebSocketDisconnect
     from penstock.http.compression import Compression
@@ -42,6 +44,7 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "App": "penstock.app.application",
+    "AsyncTestClient": "penstock.app.testing.async_client",
     "Body": "penstock.app.schema.markers",
     "BodyStream": "penstock.http.handler",
     "ClientDisconnected": "penstock.errors",
@@ -65,6 +68,7 @@ _PLACES = {
     "Router": "penstock.app.routing.router",
     "StaticFiles": "penstock.app.static.files",
     "StreamResponse": "penstock.http.response",
+    "TestClient": "penstock.app.testing.client",
     "TextResponse": "penstock.http.response",
     "WebSocket": "penstock.app.websocket.socket",
     "WebSocketDisconnect": "penstock.errors",
@@ -72,6 +76,7 @@ _PLACES = {
 
 __all__ = [
     "App",
+    "AsyncTestClient",
     "Body",
     "BodyStream",
     "ClientDisconnected",
@@ -95,6 +100,7 @@ __all__ = [
     "Router",
     "StaticFiles",
     "StreamResponse",
+    "TestClient",
     "TextResponse",
     "WebSocket",
     "WebSocketDisconnect",

@@ -7,7 +7,7 @@ certain response (HTTPError). A message says what was wrong, where, what was exp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,6 +57,17 @@ class WebSocketDisconnect(ClientDisconnected):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.reason or 'no reason'}"
+
+
+class WebSocketRefused(PenstockError):
+    """A test client asked for a WebSocket and got `reply`, an ordinary one."""
+
+    def __init__(self, reply: Any) -> None:
+        super().__init__(reply)
+        self.reply = reply
+
+    def __str__(self) -> str:
+        return f"the WebSocket was refused: {self.reply!r}"
 
 
 class ProtocolError(PenstockError):

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 PUBLIC = {
     "App",
+    "AsyncTestClient",
     "Body",
     "BodyStream",
     "ClientDisconnected",
@@ -39,6 +40,7 @@ PUBLIC = {
     "Router",
     "StaticFiles",
     "StreamResponse",
+    "TestClient",
     "TextResponse",
     "WebSocket",
     "WebSocketDisconnect",

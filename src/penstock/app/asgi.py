@@ -145,7 +145,7 @@ class ASGIApplication:
                     return
                 response = response.to_stream()
             if isinstance(response, StreamResponse):
-                await _Stream(request, response, content, send).run(scope)
+                await MessageStream(request, response, content, send).run(scope)
             elif response.is_stream:
                 raise LocalProtocolError(500, f"{type(response).__name__} needs Penstock's own server")
             else:
@@ -200,7 +200,7 @@ class ASGIApplication:
         return response  # type: ignore[no-any-return]
 
 
-class _Stream:
+class MessageStream:
     """Sends a stream, and ends it when the client leaves."""
 
     def __init__(self, request: Request, response: StreamResponse, content: Content, send: Send) -> None:

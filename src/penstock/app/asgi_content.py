@@ -37,7 +37,7 @@ class Content:
     def check_length(self, length: int | None) -> None:
         """HTTPError 413 when the declared length is beyond the limit."""
         if length is not None and length > self.limit_bytes:
-            raise HTTPError(413, f"the content is {length} bytes long, the limit is {self.limit_bytes}")
+            raise HTTPError(413, f"content of {length} octets; at most {self.limit_bytes} are taken")
 
     async def _next(self) -> bytes:
         """The next piece that is not empty, b"" at the end."""
