@@ -439,6 +439,30 @@ def test_write_after_the_handler_timeout_is_too_late():
         wait_until(lambda: raised)
 
 
+def test_write_after_the_handler_timeout_does_not_touch_the_next_connection():
+    raised = []
+    gate = Gate()
+
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/late":
+            gate.wait()
+        try:
+            start_response("200 OK", TEXT)(b"in time")
+        except OSError as error:
+            raised.append(error)
+        return []
+
+    with hosted(app, handler_timeout_s=0.2, faults=True) as server:
+        assert server.ask("/late").status == 504
+        server.wait_idle()
+        with server.connect() as client:  # it gets the descriptor of the other
+            assert client.ask("/").content == b"in time"
+            gate.open()
+            wait_until(lambda: raised)
+            assert client.ask("/").content == b"in time"
+    assert not server.log.tracebacks()
+
+
 def test_start_response_may_come_with_the_first_piece():
     def app(environ, start_response):
         yield b""

@@ -257,7 +257,7 @@ class Answering(Intake):
             self.phase = BUSY
         age_s = self.reactor.now - self.due + self._timeout_of(endpoint)
         response = tell_overdue(self, request, claim, age_s)
-        self.claim = self.task = None
+        self.task = None  # the claim stays: who asks for it late is told that it is taken
         self.due = self.deadline = NEVER
         self.closing = True
         self._tell_disconnect()
