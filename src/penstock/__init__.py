@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from penstock.app.routing.router import Router
     from penstock.app.schema.markers import Body, Cookie, Field, Header, Path, Query
     from penstock.app.schema.partial import Partial
+    from penstock.app.security.cors import CORS
+    from penstock.app.security.cross_site import FetchMetadata
+    from penstock.app.security.headers import SecurityHeaders
+    from penstock.app.security.hosts import TrustedHosts
+    from penstock.app.security.https import HTTPSRedirect
+    from penstock.app.security.request_id import RequestID
     from penstock.app.static.files import StaticFiles
     from penstock.app.testing.async_client import AsyncTestClient
     from penstock.app.testing.client import TestClient
@@ -47,15 +53,18 @@ _PLACES = {
     "AsyncTestClient": "penstock.app.testing.async_client",
     "Body": "penstock.app.schema.markers",
     "BodyStream": "penstock.http.handler",
+    "CORS": "penstock.app.security.cors",
     "ClientDisconnected": "penstock.errors",
     "Compression": "penstock.http.compression",
     "Cookie": "penstock.app.schema.markers",
     "Event": "penstock.http.events",
     "EventStream": "penstock.http.event_stream",
+    "FetchMetadata": "penstock.app.security.cross_site",
     "Field": "penstock.app.schema.markers",
     "FileResponse": "penstock.http.file_response",
     "HTMLResponse": "penstock.http.response",
     "HTTPError": "penstock.errors",
+    "HTTPSRedirect": "penstock.app.security.https",
     "Header": "penstock.app.schema.markers",
     "Headers": "penstock.http.headers",
     "JSONResponse": "penstock.http.response",
@@ -64,17 +73,21 @@ _PLACES = {
     "Query": "penstock.app.schema.markers",
     "RedirectResponse": "penstock.http.response",
     "Request": "penstock.http.request",
+    "RequestID": "penstock.app.security.request_id",
     "Response": "penstock.http.response",
     "Router": "penstock.app.routing.router",
+    "SecurityHeaders": "penstock.app.security.headers",
     "StaticFiles": "penstock.app.static.files",
     "StreamResponse": "penstock.http.response",
     "TestClient": "penstock.app.testing.client",
     "TextResponse": "penstock.http.response",
+    "TrustedHosts": "penstock.app.security.hosts",
     "WebSocket": "penstock.app.websocket.socket",
     "WebSocketDisconnect": "penstock.errors",
 }
 
 __all__ = [
+    "CORS",
     "App",
     "AsyncTestClient",
     "Body",
@@ -84,10 +97,12 @@ __all__ = [
     "Cookie",
     "Event",
     "EventStream",
+    "FetchMetadata",
     "Field",
     "FileResponse",
     "HTMLResponse",
     "HTTPError",
+    "HTTPSRedirect",
     "Header",
     "Headers",
     "JSONResponse",
@@ -96,12 +111,15 @@ __all__ = [
     "Query",
     "RedirectResponse",
     "Request",
+    "RequestID",
     "Response",
     "Router",
+    "SecurityHeaders",
     "StaticFiles",
     "StreamResponse",
     "TestClient",
     "TextResponse",
+    "TrustedHosts",
     "WebSocket",
     "WebSocketDisconnect",
     "__version__",

@@ -13,7 +13,7 @@ from penstock.app.routing.router import METHODS, Placed, Router, describe, handl
 from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from penstock.app.asgi import ASGIApplication
     from penstock.app.compiled import Compiled
@@ -58,6 +58,8 @@ class App(Router):
     `lifespan` is an async context manager function, taking the application or nothing; what it yields, a
     dict or None, goes into `app.state`. `converters` are further kinds of path parameter, by name.
     `compression` says which responses are compressed; none are without it.
+    `hooks` are put round everything, the first outermost: `CORS(...)`, `SecurityHeaders(...)` or any object
+    with `before(request)` or `after(request, response)`.
     """
 
     resolve: Callable[[Request], Endpoint]
@@ -69,8 +71,9 @@ class App(Router):
         lifespan: Callable[..., Any] | None = None,
         converters: Mapping[str, Converter] | None = None,
         compression: Compression | None = None,
+        hooks: Iterable[object] = (),
     ) -> None:
-        super().__init__()
+        super().__init__(hooks=hooks)
         if compression is not None and not hasattr(compression, "put_round"):
             raise ApplicationError(f"compression={compression!r}: expected a Compression(...)")
         self.lifespan = lifespan

@@ -3,7 +3,9 @@
 They are put round a plan once, at start-up; without hooks the plan stands alone and pays nothing. `before`
 may answer the request by returning a response; the handler is skipped, the `after` hooks are not. `after`
 hooks run in reverse order, see every answer, 404 and 500 included, and may change its headers or return
-another response. Absent on purpose: asynchronous and wrapping hooks; they come with the middleware.
+another response. Objects with both, such as `CORS(...)`, are given as `App(hooks=[...])` or
+`Router(hooks=[...])`; an inner one with `replaces_outer` stands for the outer one of its class. Absent on
+purpose: asynchronous and wrapping hooks.
 """
 
 from __future__ import annotations
@@ -14,13 +16,20 @@ from penstock.app.failures import Failures, crash
 from penstock.http.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from penstock.http.handler import Call
     from penstock.http.request import Request
 
     Before = Callable[[Request], Any]
     After = Callable[[Request, Response], Any]
+
+
+def parts(hooks: Iterable[Any]) -> tuple[list[Before], list[After]]:
+    """Return what runs before and what runs after, of hooks that are objects."""
+    hooks = list(hooks)
+    before = [hook.before for hook in hooks if getattr(hook, "before", None) is not None]
+    return before, [hook.after for hook in hooks if getattr(hook, "after", None) is not None]
 
 
 class Hooks(NamedTuple):

@@ -233,6 +233,12 @@ class MutableHeaders(_Fields):
         replaced = {name.lower() for name, _ in lines}
         self._lines = [line for line in self._lines if line[0].lower() not in replaced] + lines
 
+    def copy(self) -> MutableHeaders:
+        """Return the same fields, to be changed without changing these."""
+        other = MutableHeaders()
+        other.lines().extend(self._lines)
+        return other
+
     def lines(self) -> list[tuple[str, str]]:
         """Return every field line as (name as given, value), in order. Read the list, never change it."""
         return self._lines

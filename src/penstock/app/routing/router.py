@@ -8,6 +8,7 @@ written.
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar
 
 from penstock.errors import ApplicationError
@@ -104,6 +105,8 @@ class Placed(NamedTuple):
     path: str
     route: Route
     apps: tuple[App, ...]
+    routers: tuple[Router, ...]
+    """Every router above it, applications included, outermost first."""
 
     @property
     def label(self) -> str:
@@ -112,15 +115,17 @@ class Placed(NamedTuple):
 
 
 class Router:
-    """A group of routes under a prefix, to be included in an application or another router.
+    """A group of routes under a prefix, to be included in an application or another router. `hooks` are put
+    round its routes, the first outermost (`penstock.app.hooks`).
 
     >>> router = Router(prefix="/shop")
     >>> @router.get("/items/{item_id}")
     ... def item(item_id: int) -> dict: return {"id": item_id}
     """
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, prefix: str = "", *, hooks: Iterable[object] = ()) -> None:
         self.prefix = _checked_prefix(prefix)
+        self.hooks = check_hooks(hooks)
         self._routes: list[Route] = []
         self._children: list[tuple[str, Router]] = []
         self._is_frozen = False
@@ -230,13 +235,29 @@ class Router:
             raise ApplicationError(f"the router with prefix {self.prefix!r} is included in itself")
         prefix += self.prefix
         for route in self._routes:
-            yield Placed(prefix + route.path or "/", route, apps)
+            yield Placed(prefix + route.path or "/", route, apps, (*above, self))
         for between, child in self._children:
             yield from child.placed(prefix + between, apps, (*above, self))
 
     def _check_open(self, what: str) -> None:
         if self._is_frozen:
             raise ApplicationError(f"{what}: the application has started; declare every route before that")
+
+
+def check_hooks(hooks: Iterable[object]) -> tuple[Any, ...]:
+    """Return the hooks; ApplicationError for what is none, and for two of a class where one counts."""
+    checked = tuple(hooks)
+    for hook in checked:
+        functions = [function for name in ("before", "after") if (function := getattr(hook, name, None))]
+        if isinstance(hook, type) or not functions or not all(map(callable, functions)):
+            raise ApplicationError(f"hooks: {hook!r} is no object with `before(request)` or `after(...)`")
+        if any(iscoroutinefunction(function) for function in functions):
+            raise ApplicationError(
+                f"hooks: {hook!r}: hooks are plain functions; an async def cannot be one yet"
+            )
+        if getattr(hook, "replaces_outer", False) and sum(type(one) is type(hook) for one in checked) > 1:
+            raise ApplicationError(f"hooks: {type(hook).__name__} twice; keep one")
+    return checked
 
 
 def describe(handler: Callable[..., Any]) -> str:

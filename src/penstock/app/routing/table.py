@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     # Makes an endpoint out of what answers: a function that returns a response or raises.
     MakeEndpoint = Callable[[Callable[[], Response]], Endpoint]
+    # Makes what answers OPTIONS for the routes of one path, by method; None leaves it to the table.
+    MakeOptions = Callable[[dict[str, "Bound"]], "Bound | None"]
 
 
 class Bound(NamedTuple):
@@ -37,9 +39,9 @@ class Bound(NamedTuple):
     """Of the parameters, in the order of their segments."""
 
 
-def build_tree(routes: Iterable[Bound]) -> Node[Bound]:
+def build_tree(routes: Iterable[Bound], make_options: MakeOptions | None = None) -> Node[Bound]:
     """Put routes into a tree, GET answering HEAD as well; RouteConflict names both when two claim one method
-    and path.
+    and path. `make_options` may answer OPTIONS where no route does.
     """
     tree: Node[Bound] = Node()
     for bound in routes:
@@ -54,12 +56,17 @@ def build_tree(routes: Iterable[Bound]) -> Node[Bound]:
     for leaf in tree.leaves():
         if "GET" in leaf:
             leaf.setdefault("HEAD", leaf["GET"])
+        options = make_options(leaf) if make_options is not None and "OPTIONS" not in leaf else None
+        if options is not None:
+            leaf["OPTIONS"] = options
     return tree
 
 
-def build_resolver(routes: Iterable[Bound], make_endpoint: MakeEndpoint) -> Callable[[Request], Endpoint]:
+def build_resolver(
+    routes: Iterable[Bound], make_endpoint: MakeEndpoint, make_options: MakeOptions | None = None
+) -> Callable[[Request], Endpoint]:
     """Return the function behind `App.resolve`; it never raises."""
-    tree = build_tree(routes)
+    tree = build_tree(routes, make_options)
     literals = _literal_paths(tree)
     find_literal = literals.get
     search = _searcher(tree, make_endpoint)

@@ -108,9 +108,9 @@ class StaticFiles(Router):
     def placed(
         self, prefix: str = "", apps: tuple[App, ...] = (), above: tuple[Router, ...] = ()
     ) -> Iterator[Placed]:
-        del above  # nothing is included here
         depth = prefix.count("/")
         serve = self._make_handler(depth, changes=any(app.after_hooks for app in apps))
+        routers = (*above, self)
         routes: list[tuple[str, tuple[str, ...], Callable[..., Any]]] = [
             ("/", ("GET",), serve),
             ("/{path:path}", ("GET",), serve),
@@ -136,6 +136,7 @@ class StaticFiles(Router):
                     summary=None,
                 ),
                 apps,
+                routers,
             )
 
     def _make_handler(self, depth: int, *, changes: bool) -> Callable[..., Any]:

@@ -1,0 +1,66 @@
+"""`RequestID`: a name for each request, to be found again in logs, here and at the client.
+
+What a client sends is a name only when it is trusted to choose one, and when it is short and plain: it goes
+into logs. The name is `request.state.request_id` and goes back with every answer.
+"""
+
+from __future__ import annotations
+
+import re
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from penstock.errors import ApplicationError
+from penstock.http.response_copy import own_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.http.request import Request
+    from penstock.http.response import Response
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
+# Room for a UUID, a trace id, or an AWS id with its prefix; nothing that means something in a log or in HTML.
+_ID = re.compile(r"[0-9A-Za-z._~+/=:-]{1,128}")
+
+
+class RequestID:
+    """Names each request in the field `header`. `trust`: take the name the client sends, True for all, or a
+    function of the request; one that is malformed is replaced.
+    """
+
+    replaces_outer = True
+
+    def __init__(
+        self, header: str = "X-Request-ID", *, trust: bool | Callable[[Request], bool] = False
+    ) -> None:
+        if not isinstance(header, str) or _NAME.fullmatch(header) is None:
+            raise ApplicationError(f"RequestID: header={header!r} is no name of a field")
+        if not isinstance(trust, bool) and not callable(trust):
+            raise ApplicationError(f"RequestID: trust={trust!r}; expected True, False or a function")
+        self._header = header
+        self._key = header.lower()
+        self._trust = trust
+
+    def before(self, request: Request) -> None:
+        self._name(request)
+
+    def after(self, request: Request, response: Response) -> Response:
+        changed = own_copy(response) if response.status != 101 else response
+        changed.headers.set(self._header, self._name(request))
+        return changed
+
+    def _name(self, request: Request) -> str:
+        """Return the request's name; the first who asks gives it, since a hook before may have answered."""
+        state = request.state
+        name: str | None = getattr(state, "request_id", None)
+        if name is None:
+            name = state.request_id = self._sent(request) or token_hex(16)
+        return name
+
+    def _sent(self, request: Request) -> str | None:
+        sent = request.headers.get(self._key)
+        if sent is None or _ID.fullmatch(sent) is None:
+            return None
+        trust = self._trust
+        return sent if trust is True or (trust is not False and trust(request)) else None
