@@ -417,6 +417,23 @@ def test_complete_response_of_another_length_than_declared_is_500():
     assert reply.status == 500
 
 
+def test_response_begun_before_the_content_is_received_does_not_stop_it():
+    content = PIECE * 100
+
+    async def app(scope, receive, send):
+        await send(start())
+        await send(body(b"begun ", more=True))
+        count, more = 0, True
+        while more:
+            await asyncio.sleep(0)  # the client is faster
+            message = await receive()
+            count, more = count + len(message["body"]), message["more_body"]
+        await send(body(b"%d" % count))
+
+    with hosted(app, content_limit_bytes=2 * len(content)) as server, server.connect() as client:
+        assert client.ask("/", "POST", body=content).content == b"begun %d" % len(content)
+
+
 def test_send_waits_for_a_client_that_does_not_read():
     sent = []
     peak = 400

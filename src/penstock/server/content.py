@@ -87,6 +87,11 @@ class ConnectionBody:
         return self._held >= self._connection.reactor.config.pipeline_buffer_bytes
 
     @property
+    def is_failed(self) -> bool:
+        """True once no more of it will be taken from the client."""
+        return self._fault is not None
+
+    @property
     def is_waiting(self) -> bool:
         """True while it is the client's time that passes, and not the handler's."""
         return self._served_at is None

@@ -140,7 +140,7 @@ class Intake(Transport):
             self.write(CONTINUE)
         body.is_started = True
         body.begin_wait()
-        if not self.peer_ended and not self.is_doomed and (not self.closing or self.reactor.is_draining):
+        if not self.peer_ended and not self.is_doomed and not body.is_failed:
             self.watch(self.mask | IN)
         if self.reader.in_content and self.unsent is None:
             self.deadline = self._next_deadline()
