@@ -212,7 +212,13 @@ def test_interrupt_while_the_application_is_imported_ends_quietly(tmp_path):
     words = [sys.executable, "-m", "penstock", "run", "shop:app", "--port", "0"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
-    with subprocess.Popen(words, cwd=tmp_path, env=make_environment(), **pipes) as child:
+    # A shell's background job is started with SIGINT ignored, and hands that on.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        child = subprocess.Popen(words, cwd=tmp_path, env=make_environment(), **pipes)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with child:
         assert child.stdout.readline() == "here\n"
         child.send_signal(signal.SIGINT)
         _, errors = child.communicate(timeout=30)

@@ -88,7 +88,9 @@ def test_what_we_render_is_read_back(content, status, fields, method, version, p
     assert reply.closes is not persistent
     assert reply.get("date") == "Sun, 06 Nov 1994 08:49:37 GMT"
     if status not in WITHOUT_CONTENT:
-        assert reply.get("content-length") == str(len(content))
+        # What answers HEAD without content may be a reply to GET with some.
+        length = str(len(content)) if content or method != "HEAD" else None
+        assert reply.get("content-length") == length
 
 
 @given(
