@@ -567,11 +567,28 @@ def test_a_refusal_has_the_reply(sockets):
     assert caught.value.reply.status == 403
 
 
-def test_a_failure_is_raised_before_the_accept_and_a_code_after_it(sockets):
+def test_a_failure_is_raised_before_the_accept_and_after_it(sockets):
     with pytest.raises(ValueError, match="at once"):
         sockets.websocket("/fails").__enter__()
 
     with sockets.websocket("/fails-later") as socket:
+        socket.send("x")
+        with pytest.raises(ValueError, match="later"):
+            socket.receive()
+        with pytest.raises(WebSocketDisconnect) as caught:
+            socket.receive()
+        assert caught.value.code == 1011
+    with pytest.raises(ValueError, match="later"), sockets.websocket("/fails-later") as socket:
+        socket.send("x")
+
+
+def test_a_failure_is_an_answer_or_a_code_when_asked_for(sockets):
+    client = TestClient(sockets.app, raise_server_exceptions=False)
+
+    with pytest.raises(WebSocketRefused) as refused:
+        client.websocket("/fails").__enter__()
+    assert refused.value.reply.status == 500
+    with client.websocket("/fails-later") as socket:
         socket.send("x")
         with pytest.raises(WebSocketDisconnect) as caught:
             socket.receive()

@@ -153,5 +153,7 @@ class AsyncTestClient:
             connection = await self._session.connect(engine, path, subprotocols, options)
             try:
                 yield connection
-            finally:
+            except BaseException:
                 await connection.leave()
+                raise
+            await connection.finish()

@@ -208,8 +208,10 @@ class TestClient:
             connection = call(self._session.connect(running.engine, path, subprotocols, options))
             try:
                 yield WebSocketConnection(connection, call)
-            finally:
+            except BaseException:
                 call(connection.leave())
+                raise
+            call(connection.finish())
 
 
 async def _make_engine(app: App) -> Engine:

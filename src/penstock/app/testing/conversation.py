@@ -106,9 +106,13 @@ class AsyncWebSocketConnection:
                 if not message.get("more_body", False):
                     break
             message = await self._next()
-        if self._raises and self._failures:
-            raise self._failures[0]
+        self._raise_failure()
         raise WebSocketRefused(Reply(Head(status, Headers.from_pairs(fields)), url, [], content))
+
+    def _raise_failure(self) -> None:
+        """Raise what nobody handled, once, if that was asked for."""
+        if self._raises and self._failures:
+            raise self._failures.pop(0)
 
     # The conversation.
 
@@ -129,6 +133,7 @@ class AsyncWebSocketConnection:
         message = await self._next()
         if message["type"] == "websocket.close":
             self._end = message.get("code", 1000), message.get("reason") or ""
+            self._raise_failure()
             raise WebSocketDisconnect(*self._end)
         text: str | None = message.get("text")
         octets: bytes = message.get("bytes") or b""
@@ -150,6 +155,11 @@ class AsyncWebSocketConnection:
         if self._end is None:
             self._end = code, reason
             self._to_route.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+
+    async def finish(self) -> None:
+        """The same as `leave`; and what the handler failed with, if nobody has seen it, is raised."""
+        await self.leave()
+        self._raise_failure()
 
     async def leave(self) -> None:
         """Close, and return when the handler has ended; one that goes on is cancelled."""

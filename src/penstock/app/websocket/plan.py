@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.app.binding.faults import binding_error
 from penstock.app.binding.query import first_values
 from penstock.app.binding.signature import read_signature
-from penstock.app.failures import log_crash, must_propagate
+from penstock.app.failures import crash, must_propagate
 from penstock.app.plan import Plan, binding_lines, call_expression, compile_plan, indented
 from penstock.app.routing.router import describe, handler_name
 from penstock.app.runs import decide_run
@@ -123,7 +123,7 @@ class _Host:
             if session.is_answered:
                 if not isinstance(error, Exception) and must_propagate(error):
                     raise
-                log_crash(session.request, error)
+                crash(session.request, error)  # logged and noted; the client gets a code, no response
                 session.close(1011, "internal error")
                 return
             session.refuse(await self._failures.answer_async(session.request, error))
