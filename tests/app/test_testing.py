@@ -314,6 +314,33 @@ def test_a_failure_nobody_handles_is_raised_and_is_a_500_when_asked_for(client):
         assert reply.status == 500 and "secret" not in reply.text
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+def test_what_would_end_the_loop_or_the_test_is_wrapped(kind):
+    app = App()
+
+    @app.get("/task")
+    async def fail():
+        raise kind
+
+    @app.get("/thread")
+    def fail_in_thread():
+        raise kind
+
+    @app.get("/stream")
+    async def stream():
+        async def pieces():
+            yield b"x"
+            raise kind
+
+        return StreamResponse(pieces())
+
+    with TestClient(app) as client:
+        for path in ("/task", "/thread", "/stream"):
+            with pytest.raises((RuntimeError, ConnectionError)) as caught:
+                client.get(path, timeout=5)
+            assert path == "/stream" or isinstance(caught.value.__cause__, kind)
+
+
 def test_what_an_exception_handler_answers_is_a_reply():
     app = App()
 

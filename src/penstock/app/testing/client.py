@@ -10,6 +10,7 @@ run, too. Without, each request has a loop of its own and the lifespan does not 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from contextlib import contextmanager
 from contextvars import Context
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_log = logging.getLogger("penstock.app")
+
 
 class _Running:
     """An engine on a loop in a thread of its own."""
 
     def __init__(self, app: App) -> None:
         self._loop = asyncio.new_event_loop()
+        self._is_ended = False
         self._thread = threading.Thread(target=self._run, name="test-client", daemon=True)
         self._thread.start()
         try:
@@ -48,7 +52,11 @@ class _Running:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        while not self._is_ended:
+            try:
+                self._loop.run_forever()
+            except BaseException:  # SystemExit in a Task of the application ends the run of a loop
+                _log.exception("the application ended the loop")
 
     def call(self, timeout_s: float | None, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return what a coroutine returns, run on the loop in an empty context."""
@@ -74,6 +82,7 @@ class _Running:
         try:
             self.call(None, _end_tasks())
         finally:
+            self._is_ended = True
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from penstock.app.testing.exchange import Engine, Head, note_failures
+from penstock.app.testing.exchange import Engine, Head, note_failures, raisable
 from penstock.app.testing.reply import Reply
 from penstock.errors import WebSocketDisconnect, WebSocketRefused
 from penstock.http.headers import Headers
@@ -93,7 +93,7 @@ class AsyncWebSocketConnection:
     def _gone(self) -> Exception:
         task = self._task
         if task is not None and task.done() and not task.cancelled() and (error := task.exception()):
-            return error if isinstance(error, Exception) else RuntimeError(repr(error))
+            return raisable(error)
         return WebSocketDisconnect(*(self._end or (1006, "the connection ended")))
 
     async def _refuse(self, message: Message, url: str) -> None:
@@ -112,7 +112,7 @@ class AsyncWebSocketConnection:
     def _raise_failure(self) -> None:
         """Raise what nobody handled, once, if that was asked for."""
         if self._raises and self._failures:
-            raise self._failures.pop(0)
+            raise raisable(self._failures.pop(0))
 
     # The conversation.
 

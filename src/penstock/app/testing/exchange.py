@@ -43,6 +43,15 @@ def note_failures(failures: list[BaseException]) -> None:
     _failures.set(failures)
 
 
+def raisable(error: BaseException) -> Exception:
+    """Return what may go through a loop to the test: SystemExit would end it, CancelledError the test."""
+    if isinstance(error, Exception):
+        return error
+    wrapped = RuntimeError(f"the application raised {error!r}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
 class Head(NamedTuple):
     """The beginning of a reply."""
 
@@ -199,7 +208,7 @@ class Exchange:
             raise
         if self._raises and self._failures:
             await self.leave()
-            raise self._failures[0]
+            raise raisable(self._failures[0])
         if not self._head.done():
             self._check()
             raise ConnectionError("the connection ended before a reply")
@@ -233,7 +242,7 @@ class Exchange:
                 raise ConnectionError(f"the reply ended {self.length} octets before its declared end")
             return
         if self._raises:
-            raise error
+            raise raisable(error)
         raise ConnectionError(f"the reply was cut short: {type(error).__name__}") from error
 
     async def leave(self) -> None:
