@@ -415,3 +415,26 @@ def test_a_fork_that_fails_is_tried_again(tmp_path):
         assert process.wait(WAIT_S) == 0
 
     assert "".join(lines).count("cannot fork a worker, next try in") == 2
+
+
+def test_a_worker_cannot_write_to_the_pid_file_of_its_supervisor(tmp_path):
+    """It may be another user by then, and root signals whom the file names."""
+    file = tmp_path / "server.pid"
+    with workers(tmp_path, "--pid-file", str(file), "--admin", f"unix:{tmp_path / 'admin'}") as server:
+        wait_until(lambda: len(children(server)) == 3, "the workers and the admin endpoint are there")
+        wait_until(
+            lambda: not any("server.pid" in path for pid in children(server) for path in open_files(pid)),
+            "they let go of the file",
+        )
+
+        assert int(file.read_text()) == server.process.pid
+
+
+def open_files(pid):
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.append(str(link.readlink()))
+        except FileNotFoundError:  # closed meanwhile
+            continue
+    return found

@@ -86,28 +86,32 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
         import penstock.server.serve  # noqa: F401 - once, and not for each generation anew: 0.1 s
 
         watcher = Watcher(make_tree(config, application_path))  # before there is a socket to inherit
-    with holding(config.pid_file):
-        admin = open_supervised(config, _WORKERS_LIMIT)
-        try:
-            bound = open_all(config)
-            tls = read_certificates(config)
-        except ConfigError:
-            if admin is not None:
-                admin.close()
-            raise
-        supervisor = Supervisor(bound, config, application_path, files, watcher, admin, tls)
-        kept: Sequence[Bound] = ()
-        try:
-            return supervisor.run()
-        except _Forked as forked:
-            seat = forked.seat
-            kept = seat.bound
-        finally:
-            supervisor.leave(kept)
-        # A worker from here on, outside of everything the supervisor does on its way out.
-        if admin is not None and seat.entry is None:
-            return run_worker(admin.make_handler, admin.config, seat, application_path, files)
-        return run_worker(load, config, seat, application_path, files)
+    admin = None
+    try:
+        with holding(config.pid_file):
+            admin = open_supervised(config, _WORKERS_LIMIT)
+            try:
+                bound = open_all(config)
+                tls = read_certificates(config)
+            except ConfigError:
+                if admin is not None:
+                    admin.close()
+                raise
+            supervisor = Supervisor(bound, config, application_path, files, watcher, admin, tls)
+            kept: Sequence[Bound] = ()
+            try:
+                return supervisor.run()
+            except _Forked as forked:
+                kept = forked.seat.bound
+                raise
+            finally:
+                supervisor.leave(kept)
+    except _Forked as forked:
+        seat = forked.seat
+    # A worker from here on, outside of everything the supervisor does on its way out.
+    if admin is not None and seat.entry is None:
+        return run_worker(admin.make_handler, admin.config, seat, application_path, files)
+    return run_worker(load, config, seat, application_path, files)
 
 
 def _warn_of_threads() -> None:
