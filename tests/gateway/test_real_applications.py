@@ -375,5 +375,6 @@ def test_start_that_fails_is_one_readable_line(tmp_path, need_package, workers):
     )
 
     assert done.returncode != 0
-    assert "no database at db:5432" in done.stderr
-    assert "the application failed to start" in done.stderr
+    last = "penstock: error: the application failed to start: ConnectionError: no database at db:5432"
+    assert done.stderr.splitlines()[-1] == last
+    assert "    raise ConnectionError('no database at db:5432')\n" in done.stderr  # and where, above it

@@ -28,6 +28,7 @@ class Lifespan:
         self._app = app
         self.state: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
+        self._raised: BaseException | None = None
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         self._started: asyncio.Future[str | None] = loop.create_future()  # None, or why not
@@ -45,7 +46,9 @@ class Lifespan:
             raise
         if failure is not None:
             await asyncio.wait([self._task])
-            raise ApplicationError(f"the application failed to start: {failure or 'it gave no reason'}")
+            if self._raised is not None:
+                _log.error("the application failed to start", exc_info=self._raised)
+            raise self._make_failure("start", failure)
 
     async def stop(self) -> None:
         """Return once the application has shut down; ApplicationError when it says that it failed."""
@@ -59,7 +62,16 @@ class Lifespan:
             self._task.cancel()
             raise
         if failure is not None:
-            raise ApplicationError(f"the application failed to shut down: {failure or 'it gave no reason'}")
+            raise self._make_failure("shut down", failure)
+
+    def _make_failure(self, what: str, told: str) -> ApplicationError:
+        """In one line: Starlette tells a whole traceback, and then raises the exception too."""
+        cause = self._raised
+        if cause is not None and told.startswith("Traceback"):
+            told = f"{type(cause).__name__}: {cause}"
+        failure = ApplicationError(f"the application failed to {what}: {told or 'it gave no reason'}")
+        failure.__cause__ = cause
+        return failure
 
     async def _live(self) -> None:
         scope = {
@@ -71,7 +83,7 @@ class Lifespan:
         try:
             await self._app(scope, self._inbox.get, self._send)
         except BaseException as raised:  # the border of the Task
-            error = raised
+            self._raised = error = raised
         if not self._started.done():
             why = "it returned" if error is None else f"{type(error).__name__}: {error}"
             _log.info("the application takes no lifespan events (%s)", why)
