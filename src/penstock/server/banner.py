@@ -85,8 +85,12 @@ def _describe_process(config: Config) -> str:
     process = f"pid {os.getpid()}, Python {'.'.join(map(str, sys.version_info[:3]))}"
     if not config.is_supervised:
         return f"{process}, up to {config.threads} threads"
-    workers = "1 worker" if config.workers == 1 else f"{config.workers} workers"
-    return f"{process}, {workers} of up to {config.threads} threads"
+    return f"{process}, {count_workers(config.workers)} of up to {config.threads} threads"
+
+
+def count_workers(number: int) -> str:
+    """`1 worker`, `2 workers`."""
+    return "1 worker" if number == 1 else f"{number} workers"
 
 
 def _describe_development(config: Config, urls: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from penstock.observe.log_file import NO_FILES, LogFiles, open_log_files
 from penstock.observe.logs import configure
 from penstock.server.admin import SupervisedAdmin, open_supervised
 from penstock.server.backoff import Backoff
-from penstock.server.banner import write_banner
+from penstock.server.banner import count_workers, write_banner
 from penstock.server.bind import open_all
 from penstock.server.child import Child, describe_end
 from penstock.server.fork import HANDLED, STOPPING, fork
@@ -236,7 +236,7 @@ class Supervisor:
         config, now = self._config, time.monotonic()
         if self._stops == 1:
             self._notifier.stopping()
-            _log.info("stopping %d workers, %g s at most", len(self._workers), config.drain_timeout_s)
+            _log.info("stopping %s, %g s at most", count_workers(len(self._workers)), config.drain_timeout_s)
             for bound in self._bound:  # the workers' copies take what the kernel has completed
                 bound.close()
             patience_s = self._drain_patience_s()
@@ -253,7 +253,7 @@ class Supervisor:
 
     def _reload(self) -> None:
         self._notifier.reloading()
-        _log.info("reload: replacing %d workers, one at a time", len(self._workers))
+        _log.info("reload: replacing %s, one at a time", count_workers(len(self._workers)))
         if self._tls is not None:
             self._tls.reload()
         for worker in self._workers.values():
@@ -290,7 +290,7 @@ class Supervisor:
 
     def _resize(self, wanted: int) -> None:
         self._wanted = wanted
-        _log.info("%d workers wanted", wanted)
+        _log.info("%s wanted", count_workers(wanted))
 
     # Workers.
 
