@@ -19,6 +19,7 @@ NAMES = (
     "serialise",
     "routing",
     "plan",
+    "hooks",
     "validation",
     "request_path",
     "compression",

@@ -15,6 +15,7 @@ FIGURES = {
     "serialise": ["text", "JSON", "text, 3 fields", "HEAD of text"],
     "routing": ["literal, 1 routes", "parameter, 100 routes", "deep, 1000 routes", "backtracking", "miss"],
     "plan": ["GET /users/42?verbose=true", "def, inline", "async def"],
+    "hooks": ["a request", "none", "CORS, a list", "FetchMetadata"],
     "validation": ["3 fields, decoded", "order of 10, octets", "penstock"],
     "request_path": ["GET /", "def, inline", "async def", "def, threads"],
     "compression": ["10 KB of JSON", "off", "gzip", "an event", "KB/stream"],

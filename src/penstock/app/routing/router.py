@@ -8,7 +8,6 @@ written.
 
 from __future__ import annotations
 
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar
 
 from penstock.errors import ApplicationError
@@ -247,6 +246,10 @@ class Router:
 def check_hooks(hooks: Iterable[object]) -> tuple[Any, ...]:
     """Return the hooks; ApplicationError for what is none, and for two of a class where one counts."""
     checked = tuple(hooks)
+    if not checked:
+        return checked
+    from inspect import iscoroutinefunction  # here: its import costs more than this module
+
     for hook in checked:
         functions = [function for name in ("before", "after") if (function := getattr(hook, name, None))]
         if isinstance(hook, type) or not functions or not all(map(callable, functions)):

@@ -16,7 +16,7 @@ from penstock.app.security.origins import check_origin, is_origin
 from penstock.errors import ApplicationError, HTTPError
 from penstock.http.headers import MutableHeaders
 from penstock.http.response import Response
-from penstock.http.response_copy import add_vary, append, own_copy
+from penstock.http.response_copy import add_vary, own_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
 _ALLOW_ORIGIN = "access-control-allow-origin"
+_VARY = ("Vary", "Origin")
 
 
 class CORS:
@@ -51,7 +52,7 @@ class CORS:
         max_age_s: int = 600,
         private_network: bool = False,
     ) -> None:
-        self._is_allowed = _predicate(origins)
+        listed, self._is_allowed = _read_origins(origins)
         """None: any origin, and the answer is the same for all."""
         named = {
             "methods": _names(methods, "methods"),
@@ -73,6 +74,8 @@ class CORS:
         if named["headers"]:
             self._preflight.append(("Access-Control-Allow-Headers", named["headers"]))
         self._preflight.append(("Access-Control-Max-Age", str(max_age_s)))
+        self._for_none = MutableHeaders([_VARY])
+        self._for_listed = {origin: self._for_origin(origin) for origin in listed}
         self._for_all = MutableHeaders([("Access-Control-Allow-Origin", "*"), *self._exposed])
 
     def before(self, request: Request) -> Response | None:
@@ -94,44 +97,55 @@ class CORS:
         """Return the response with the fields of CORS. An Access-Control-Allow-Origin of its own stays."""
         if response.status == 101:  # a WebSocket handshake checks the origin itself
             return response
+        added = self._for_all if self._is_allowed is None else self._fields_for(request.headers.get("origin"))
         changed = own_copy(response)
-        fields = changed.own_headers
-        if self._is_allowed is None and fields is None:
-            changed.own_headers = self._for_all.copy()
+        own = changed.own_headers
+        if own is None:
+            changed.own_headers = added.copy()
             return changed
-        if fields is None:
-            fields = changed.own_headers = MutableHeaders()
-        if self._is_allowed is not None:
-            add_vary(fields, "Origin")
-        if _ALLOW_ORIGIN in fields:
-            return changed
-        if self._is_allowed is None:
-            append(fields, self._for_all.lines())
-            return changed
-        origin = request.headers.get("origin")
-        if origin is not None and self._is_allowed(origin):
-            allowed = ("Access-Control-Allow-Origin", origin)
-            append(fields, [allowed, *self._credentials, *self._exposed])
+        present = {name.lower() for name, _ in own.lines()}
+        lines = added.lines()
+        if added is not self._for_all and "vary" in present:
+            add_vary(own, "Origin")
+            lines = lines[1:]
+        if _ALLOW_ORIGIN in present:
+            lines = [line for line in lines if line == _VARY]
+        own.lines().extend(lines)
         return changed
 
+    def _fields_for(self, origin: str | None) -> MutableHeaders:
+        """Return Vary, and behind it what this origin is told. PERF: put together once for those listed."""
+        if origin is None:
+            return self._for_none
+        fields = self._for_listed.get(origin)
+        if fields is not None:
+            return fields
+        is_told = not self._for_listed and self._is_allowed is not None and self._is_allowed(origin)
+        return self._for_origin(origin) if is_told else self._for_none
 
-def _predicate(origins: object) -> Callable[[str], bool] | None:
-    """Return what tells whether an origin is allowed; None when any is."""
+    def _for_origin(self, origin: str) -> MutableHeaders:
+        allowed = ("Access-Control-Allow-Origin", origin)
+        return MutableHeaders([_VARY, allowed, *self._credentials, *self._exposed])
+
+
+def _read_origins(origins: object) -> tuple[frozenset[str], Callable[[str], bool] | None]:
+    """Return those listed, and what tells whether an origin is allowed; None when any is."""
     if origins == "*":
-        return None
+        return frozenset(), None
     if isinstance(origins, re.Pattern):
         fullmatch = origins.fullmatch
-        return lambda origin: is_origin(origin) and fullmatch(origin) is not None
+        return frozenset(), lambda origin: is_origin(origin) and fullmatch(origin) is not None
     if callable(origins):
         decide = origins
-        return lambda origin: is_origin(origin) and bool(decide(origin))
+        return frozenset(), lambda origin: is_origin(origin) and bool(decide(origin))
     if isinstance(origins, (str, bytes)) or not hasattr(origins, "__iter__"):
         raise ApplicationError(
             f"CORS: origins={origins!r}; expected '*', a list of origins, a compiled pattern or a function"
         )
-    if "*" in (listed := list(origins)):
+    if "*" in (given := list(origins)):
         raise ApplicationError("CORS: origins=['*']; write origins='*'")
-    return frozenset(check_origin(origin, "CORS") for origin in listed).__contains__
+    listed = frozenset(check_origin(origin, "CORS") for origin in given)
+    return listed, listed.__contains__
 
 
 def _names(names: object, where: str) -> str:

@@ -7,7 +7,8 @@ Strict-Transport-Security is sent over HTTPS only (RFC 6797 §7.2).
 
 from __future__ import annotations
 
-from secrets import token_urlsafe
+from binascii import b2a_base64
+from os import urandom
 from typing import TYPE_CHECKING, Literal
 
 from penstock.errors import ApplicationError, LocalProtocolError
@@ -70,9 +71,14 @@ class SecurityHeaders:
             secure.rendered()
         except LocalProtocolError as error:
             raise ApplicationError(f"SecurityHeaders: {error.detail}") from None
-        self._plain, self._secure = plain, secure
         self._names = frozenset(secure.keys())
-        self._has_nonce = any(_NONCE in (text or "") for text in (csp, csp_report_only))
+        self._policies = [(name, text) for name, text in secure.lines() if name in _CSP and _NONCE in text]
+        """Those that are new in each request; the rest is the same."""
+        for name, _ in self._policies:
+            plain.delete(name)
+            secure.delete(name)
+        self._plain, self._secure = plain, secure
+        self._has_nonce = bool(self._policies)
         self.before: Callable[[Request], None] | None = self._give_nonce if self._has_nonce else None
 
     def after(self, request: Request, response: Response) -> Response:
@@ -81,7 +87,8 @@ class SecurityHeaders:
         fields = self._secure if request.scheme == "https" else self._plain
         if self._has_nonce:
             self._give_nonce(request)
-            fields = _with_nonce(fields, request.state.csp_nonce)
+            fields, nonce = fields.copy(), request.state.csp_nonce
+            fields.lines().extend([(name, text.replace(_NONCE, nonce)) for name, text in self._policies])
         return with_missing(response, fields, self._names)
 
     @staticmethod
@@ -89,13 +96,8 @@ class SecurityHeaders:
         """Once for each request; not by `before` when an earlier hook has answered."""
         state = request.state
         if not hasattr(state, "csp_nonce"):
-            state.csp_nonce = token_urlsafe(18)  # CSP 3 §2.3: 128 bits or more
-
-
-def _with_nonce(fields: MutableHeaders, nonce: str) -> MutableHeaders:
-    return MutableHeaders(
-        [(name, value.replace(_NONCE, nonce) if name in _CSP else value) for name, value in fields.lines()]
-    )
+            # CSP 3 §2.3: 128 bits or more. PERF: 1.0 us, `secrets.token_urlsafe` takes 2.8.
+            state.csp_nonce = b2a_base64(urandom(18), newline=False).decode()
 
 
 def _hsts(max_age_s: object, *, subdomains: bool, preload: bool) -> str | None:

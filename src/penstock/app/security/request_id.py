@@ -1,13 +1,14 @@
 """`RequestID`: a name for each request, to be found again in logs, here and at the client.
 
 What a client sends is a name only when it is trusted to choose one, and when it is short and plain: it goes
-into logs. The name is `request.state.request_id` and goes back with every answer.
+into logs. The name is `request.state.request_id` and goes back with every answer. It is no secret: who
+knows one can do nothing with it.
 """
 
 from __future__ import annotations
 
 import re
-from secrets import token_hex
+from random import getrandbits
 from typing import TYPE_CHECKING
 
 from penstock.errors import ApplicationError
@@ -55,12 +56,14 @@ class RequestID:
         state = request.state
         name: str | None = getattr(state, "request_id", None)
         if name is None:
-            name = state.request_id = self._sent(request) or token_hex(16)
+            name = state.request_id = self._sent(request) or f"{getrandbits(128):032x}"
         return name
 
     def _sent(self, request: Request) -> str | None:
+        trust = self._trust
+        if trust is False:
+            return None
         sent = request.headers.get(self._key)
         if sent is None or _ID.fullmatch(sent) is None:
             return None
-        trust = self._trust
-        return sent if trust is True or (trust is not False and trust(request)) else None
+        return sent if trust is True or trust(request) else None
