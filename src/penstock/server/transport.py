@@ -1,9 +1,10 @@
 """One connected socket as octets: sends, what could not be sent yet, which events are asked for, the close.
 
 Who may write: the reactor's thread, or the one pool thread that holds the connection (`phase` is THREAD);
-never both. A reply that thread holds back (`threads`) goes to whoever takes it out, it or the loop. Who may close: the reactor's thread, and never while a pool thread holds the connection, because
-the number of a closed descriptor comes back as another connection's. A send that takes only part leaves the
-rest in `unsent`, and the poller says when to go on.
+never both. A reply that thread holds back (`threads`) goes to whoever takes it out, it or the loop. Who may
+close: the reactor's thread, and never while a pool thread holds the connection, because the number of a
+closed descriptor comes back as another connection's. A send that takes only part leaves the rest in
+`unsent`, and the poller says when to go on.
 """
 
 from __future__ import annotations
