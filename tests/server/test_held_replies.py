@@ -5,6 +5,7 @@ would have alone.
 from __future__ import annotations
 
 import select
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -140,6 +141,24 @@ def test_a_head_cut_behind_a_request_is_answered_when_its_rest_comes():
         for number, client in enumerate(clients):
             client.send(octets[number * 3 :])
         assert [client.take().status for client in clients] == [200] * CLIENTS
+
+
+def test_a_head_begun_behind_a_held_reply_that_is_read_slowly_has_its_deadline():
+    content = b"x" * 60_000
+    routes = {"/": endpoint("inline", lambda request: Response(content))}
+    with serve(routes, head_timeout_s=0.3) as running:
+        others = connect_all(running)
+        slow = running.connect(receive_buffer_bytes=4096)
+        wait_until(lambda: len(running.connections) == CLIENTS + 1, "the connection is accepted")
+        for connection in running.connections:
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        with one_turn(running):
+            slow.send(request("/") + b"GET / HT")
+            for client in others:
+                client.send(request("/"))
+        assert all(client.take().content == content for client in others)
+        assert slow.take().content == content
+        assert slow.take().status == 408
 
 
 def test_clients_that_leave_in_the_turn_of_their_request_disturb_nobody():

@@ -151,7 +151,7 @@ class Transport:
             octets = b"".join(self.corked)
             self.corked = None
             self.write(octets)
-            if self.unsent is not None and self.phase == IDLE:
+            if self.unsent is not None and self.phase <= HEAD:  # a head goes on when that is read
                 self.phase = FLUSHING
 
     def send(self, octets: bytes) -> memoryview | None:
