@@ -192,9 +192,10 @@ def test_object_that_is_no_application_is_told(folder, name, what):
 
     message = refused(f"shop:{name}")
 
+    hint = "; if it makes one, write app = ... in the module, and name that" if name == "make" else ""
     assert message == (
         f"'shop:{name}' is {what}, not an application; "
-        "name an instance of penstock.App, or an ASGI or WSGI application"
+        f"name an instance of penstock.App, or an ASGI or WSGI application{hint}"
     )
 
 

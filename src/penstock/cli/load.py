@@ -12,6 +12,7 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 from penstock.errors import ApplicationError, ConfigError
@@ -154,6 +155,8 @@ def _describe_missing(module: ModuleType, owner: object, name: str) -> str:
 def _describe_stranger(path: str, found: object) -> str:
     what = f"the class {found.__name__}" if isinstance(found, type) else _name_type(found)
     expected = "an instance of penstock.App, or an ASGI or WSGI application"
+    if isinstance(found, FunctionType):
+        expected += "; if it makes one, write app = ... in the module, and name that"
     return f"{path!r} is {what}, not an application; name {expected}"
 
 
