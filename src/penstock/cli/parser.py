@@ -33,6 +33,23 @@ _COMMANDS = {
     "ctl": "ask a running server how it stands, or have it reload, stop, scale, reopen its logs",
     "check": "show the settings in force and where each comes from; with MODULE:APP, load it too",
 }
+# What servers before this one call it, where the nearest name would be another thing.
+_ELSEWHERE = {
+    "-b": "--bind",
+    "-w": "--workers",
+    "--certfile": "--tls-cert",
+    "--forwarded-allow-ips": "--proxy-trust",
+    "--graceful-timeout": "--drain-timeout",
+    "--keep-alive": "--idle-timeout",
+    "--keyfile": "--tls-key",
+    "--limit-concurrency": "--connection-limit",
+    "--pid": "--pid-file",
+    "--ssl-keyfile": "--tls-key",
+    "--timeout": "--handler-timeout",
+    "--timeout-graceful-shutdown": "--drain-timeout",
+    "--timeout-keep-alive": "--idle-timeout",
+    "--uds": "--bind",
+}
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -48,7 +65,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         word = rest[0].partition("=")[0]
         if not word.startswith("-"):
             parser.error(f"unexpected argument {word!r}")
-        parser.error(f"unknown flag {word!r}{did_you_mean(word, _list_flags(options), '--')}")
+        flags = _list_flags(options)
+        meant = _ELSEWHERE.get(word, word)
+        near = f"; did you mean {meant!r}?" if meant in flags else did_you_mean(word, flags, "--")
+        parser.error(f"unknown flag {word!r}{near}")
     if options.command is commands.static:
         if options.directory is None:
             parser.error("static what? Name the directory: penstock static DIR")
