@@ -37,7 +37,7 @@ def tables() -> str:
     for group in dict.fromkeys(setting.group for setting in SETTINGS):
         rows = [row(setting) for setting in SETTINGS if setting.group == group]
         head = ["| flag | takes | default | what it is |", "|---|---|---|---|"]
-        parts.append("\n".join([f"## {group.capitalize()}", "", *head, *rows]))
+        parts.append("\n".join([f"## {group[0].upper()}{group[1:]}", "", *head, *rows]))
     return "\n\n".join(parts)
 
 

@@ -39,13 +39,13 @@ from penstock.server.kinds import (
 from penstock.wire.limits import Limits
 
 LISTENING = "listening"
-TLS = "tls"
+TLS = "TLS"
 PROXIES = "proxies"
 WORK = "work"
 WORKERS = "workers"
 DEADLINES = "deadlines"
 LIMITS = "limits"
-WEBSOCKET = "websocket"
+WEBSOCKET = "WebSocket"
 LOG = "log and responses"
 OPERATIONS = "operations"
 DEVELOPMENT = "development"
