@@ -119,7 +119,7 @@ class _Transfer:
         # Not past replies or hints that the client has yet to take.
         if self._uses_sendfile and self._spans and connection.unsent is None:
             try:  # PERF: 52 us for a file of 200 KiB instead of 75: the head is no segment of its own
-                sent = connection.sock.send(head, _MORE)
+                sent = connection._send(head, _MORE)  # noqa: SLF001 - what a farewell parks
             except OSError:
                 sent = 0  # met again
             head = head[sent:]
