@@ -260,7 +260,7 @@ class Connection(Answering):
         """The server stops: no request after the one under way; with patience, one more if none is."""
         if patience_s:
             # Not where the head of a reply is sent that promised to go on.
-            if self.phase in (CONTENT, THREAD) or (self.phase == BUSY and self.stream is None):
+            if self.phase == CONTENT or (self.phase in (BUSY, THREAD) and self.stream is None):
                 self.closing = True
             elif self.phase == IDLE:
                 self.deadline = min(self.deadline, self.reactor.now + patience_s)
