@@ -363,3 +363,35 @@ def test_a_request_that_is_there_when_the_stop_begins_is_answered(kind: str):
 
             assert reply and reply.status == 200
             assert client.ends()
+
+
+@pytest.mark.parametrize("is_pipelined", [False, True])
+def test_a_request_behind_a_reply_that_promised_to_go_on_is_answered_when_a_stop_comes_between(
+    is_pipelined: bool,
+):
+    with (
+        serve({"/": endpoint("thread", lambda request: TextResponse("ok"))}) as server,
+        server.connect() as client,
+    ):
+        assert client.ask("/").status == 200
+        connection = server.connections[0]
+        send = connection._send
+
+        def send_then_stop(octets: bytes) -> int:
+            """In the pool thread: it has sent its reply, and not yet let go of the connection."""
+            connection._send = send
+            sent = send(octets)
+            if not is_pipelined:
+                client.send(request("/"))
+            server.begin_stop()
+            wait_until(lambda: connection.closing, "the stop reaches the connection")
+            return sent
+
+        connection._send = send_then_stop
+        client.send(request("/") * (2 if is_pipelined else 1))
+
+        first, second = client.take(), client.take()
+        assert first and not first.closes
+        assert second and second.content == b"ok"
+        assert second.closes
+        assert client.ends()

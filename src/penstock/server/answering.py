@@ -21,6 +21,7 @@ from penstock.http.response import Response
 from penstock.http.upgrade import UpgradeResponse
 from penstock.server.intake import Intake
 from penstock.server.overdue import discard, tell_overdue
+from penstock.server.poller import IN
 from penstock.server.streams import abandon, start_stream
 from penstock.server.threads import Claim, too_busy
 from penstock.server.transfer import start_transfer
@@ -161,7 +162,18 @@ class Answering(Intake):
         # thread at the octets after it set `phase`: whichever comes last sees both, and `resume` is harmless
         # twice.
         if self.reader.held or self.closing or self.peer_ended:
-            reactor.post(self.resume)
+            reactor.post(self._resume_promised)
+
+    def _resume_promised(self) -> None:
+        """After a reply of a thread, which promised to go on: when a stop came between the two, a request
+        that is already here is still answered, and is the last.
+        """
+        if self.phase == IDLE and self.closing and not (self.peer_ended or self.is_doomed):
+            if self.reader.held:
+                self._advance(b"")
+            else:
+                self.on_ready(IN)
+        self.resume()
 
     def _serve_and_more(self, request: Request, endpoint: Endpoint, claim: Claim | None) -> None:
         self._serve_in_thread(request, endpoint, claim)

@@ -173,5 +173,11 @@ class Intake(Transport):
     def _refuse(self, fault: RemoteProtocolError) -> None:
         raise NotImplementedError
 
+    def on_ready(self, events: int) -> None:
+        raise NotImplementedError
+
+    def _advance(self, data: bytes) -> None:
+        raise NotImplementedError
+
     def resume(self) -> None:
         raise NotImplementedError
