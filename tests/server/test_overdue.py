@@ -428,11 +428,14 @@ def test_a_thread_that_a_cancelled_coroutine_waited_for_is_replaced():
 
 
 def test_work_for_a_thread_that_nobody_waits_for_any_more_is_not_begun():
-    gate, begun = Gate(), []
+    gate, begun, told = Gate(), [], threading.Event()
 
     async def call(request: Request) -> Response:
         assert request.server is not None
-        await request.server.run_in_thread(begun.append, True)
+        try:
+            await request.server.run_in_thread(begun.append, True)
+        finally:
+            told.set()
         return TextResponse("late")
 
     def wait(request: Request) -> Response:
@@ -443,6 +446,7 @@ def test_work_for_a_thread_that_nobody_waits_for_any_more_is_not_begun():
     with serve(routes, threads=1) as server, server.connect(request("/wait")) as client:
         gate.wait_reached()
         assert server.ask("/").status == 504
+        assert told.wait(10), "the handler is cancelled, soon after the 504"
         gate.open()
         assert client.take()
         assert client.ask("/wait").status == 200
