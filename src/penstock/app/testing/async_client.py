@@ -12,58 +12,24 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Self, Unpack
 
+from penstock.app.testing.configured import Configured
 from penstock.app.testing.exchange import Engine
 from penstock.app.testing.reply import AsyncStreamedReply, Reply
-from penstock.app.testing.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
 
-    from penstock.app.application import App
     from penstock.app.testing.conversation import AsyncWebSocketConnection
-    from penstock.app.testing.cookies import Cookies
     from penstock.app.testing.outgoing import Options
-    from penstock.http.headers import HeaderSource, MutableHeaders
 
 
-class AsyncTestClient:
+class AsyncTestClient(Configured):
     """A client of an App, for coroutines; its options are those of `TestClient`."""
 
     __test__ = False  # no test case, whatever its name
 
-    def __init__(
-        self,
-        app: App,
-        base_url: str = "http://testserver",
-        *,
-        headers: HeaderSource | None = None,
-        cookies: Mapping[str, str] | None = None,
-        raise_server_exceptions: bool = True,
-        follow_redirects: bool = True,
-        timeout: float | None = 30.0,
-    ) -> None:
-        self._session = Session(
-            app,
-            base_url,
-            headers,
-            cookies,
-            raise_server_exceptions=raise_server_exceptions,
-            follow_redirects=follow_redirects,
-            timeout=timeout,
-        )
-        self.app = app
-        self._engine: Engine | None = None
-
-    @property
-    def headers(self) -> MutableHeaders:
-        """Fields that go with every request."""
-        return self._session.headers
-
-    @property
-    def cookies(self) -> Cookies:
-        """The cookies it keeps, by name."""
-        return self._session.cookies
+    _engine: Engine | None = None
 
     # Life.
 

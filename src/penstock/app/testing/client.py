@@ -17,19 +17,17 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+from penstock.app.testing.configured import Configured
 from penstock.app.testing.conversation import WebSocketConnection
 from penstock.app.testing.exchange import Engine
 from penstock.app.testing.reply import Reply, StreamedReply
-from penstock.app.testing.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Coroutine, Iterator, Sequence
     from types import TracebackType
 
     from penstock.app.application import App
-    from penstock.app.testing.cookies import Cookies
     from penstock.app.testing.outgoing import Options
-    from penstock.http.headers import HeaderSource, MutableHeaders
 
 T = TypeVar("T")
 
@@ -88,7 +86,7 @@ class _Running:
             self._loop.close()
 
 
-class TestClient:
+class TestClient(Configured):
     """A client of an App, for plain functions. `base_url` is what paths are relative to; `headers` and
     `cookies` go with every request.
 
@@ -98,38 +96,7 @@ class TestClient:
 
     __test__ = False  # pytest takes it for a test case by its name
 
-    def __init__(
-        self,
-        app: App,
-        base_url: str = "http://testserver",
-        *,
-        headers: HeaderSource | None = None,
-        cookies: Mapping[str, str] | None = None,
-        raise_server_exceptions: bool = True,
-        follow_redirects: bool = True,
-        timeout: float | None = 30.0,
-    ) -> None:
-        self._session = Session(
-            app,
-            base_url,
-            headers,
-            cookies,
-            raise_server_exceptions=raise_server_exceptions,
-            follow_redirects=follow_redirects,
-            timeout=timeout,
-        )
-        self.app = app
-        self._running: _Running | None = None
-
-    @property
-    def headers(self) -> MutableHeaders:
-        """Fields that go with every request."""
-        return self._session.headers
-
-    @property
-    def cookies(self) -> Cookies:
-        """The cookies it keeps, by name."""
-        return self._session.cookies
+    _running: _Running | None = None
 
     # Life.
 
