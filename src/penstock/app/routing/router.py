@@ -8,8 +8,9 @@ written.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from penstock.app.routing.options import RouteOptions, WebSocketOptions
 from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
@@ -17,60 +18,14 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from penstock.app.application import App
+    from penstock.app.routing.options import Run
 
-Run = Literal["inline", "thread", "process"]
 F = TypeVar("F", bound="Callable[..., Any]")
 
 # RFC 9110 §9.1 and PATCH (RFC 5789). CONNECT is known only where a route asks for it.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 
 _TOKEN_SIGNS = frozenset("!#$%&'*+-.^_`|~")  # RFC 9110 §5.6.2, beside letters and digits
-
-
-class RouteOptions(TypedDict, total=False):
-    """What every route decorator takes beside the path."""
-
-    status: int
-    """Status of the response when the handler returns a plain value; 200, or 204 for None."""
-    name: str
-    """For `url_for`; the handler's own name unless given."""
-    run: Run
-    """Where a `def` handler runs: "thread" (unless given), "inline" on the loop if it never blocks, "process"
-    if it computes.
-    """
-    body_limit: int
-    """Octets of content accepted, instead of the server's limit."""
-    cancel_on_disconnect: bool
-    """Cancel an `async def` handler when its client has gone."""
-    timeout_s: float
-    """Until the response begins, or 504, instead of the server's `handler_timeout`; 0 for no limit."""
-    tags: Iterable[str]
-    summary: str
-
-
-class WebSocketOptions(TypedDict, total=False):
-    """What `websocket` takes beside the path; what is not given is the server's setting."""
-
-    name: str
-    """For `url_for`; the handler's own name unless given."""
-    origins: Iterable[str]
-    """Origins of pages that may connect, such as "https://example.org"; "*" for any. Unless given, those of
-    the host that is connected to. Clients that send no Origin, and so are no browsers, always may.
-    """
-    subprotocols: Iterable[str]
-    """Spoken by the handler, best first: the first that the client offers is accepted, unless the handler
-    says otherwise.
-    """
-    drain: Literal["close", "finish"]
-    """When the server stops: "close" at once (unless given), or let the handler "finish" by itself, which
-    sees `draining`, until shortly before the drain deadline.
-    """
-    message_limit_bytes: int
-    queue_limit: int
-    ping_interval_s: float
-    ping_timeout_s: float
-    close_timeout_s: float
-    compression: bool
 
 
 class Route(NamedTuple):
@@ -91,6 +46,8 @@ class Route(NamedTuple):
     timeout_s: float | None = None
     websocket: WebSocketOptions | None = None
     """Set: the handler converses over a WebSocket."""
+    options: RouteOptions = {}  # noqa: RUF012 - never changed
+    """As declared, for those who read an option that is none of the fields above."""
 
     @property
     def shown_methods(self) -> tuple[str, ...]:
@@ -317,6 +274,7 @@ def _make_route(
         tags=(tags,) if isinstance(tags, str) else tuple(tags),
         summary=options.get("summary"),
         timeout_s=options.get("timeout_s"),
+        options=options,
     )
 
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from penstock.app.failures import Failures
-    from penstock.app.routing.router import Placed, WebSocketOptions
+    from penstock.app.routing.options import WebSocketOptions
+    from penstock.app.routing.router import Placed
     from penstock.app.routing.template import Template
     from penstock.http.request import Request
     from penstock.http.response import Response

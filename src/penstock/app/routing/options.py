@@ -1,0 +1,56 @@
+"""What the decorators of a router take beside the path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Run = Literal["inline", "thread", "process"]
+
+
+class RouteOptions(TypedDict, total=False):
+    """What every route decorator takes beside the path."""
+
+    status: int
+    """Status of the response when the handler returns a plain value; 200, or 204 for None."""
+    name: str
+    """For `url_for`; the handler's own name unless given."""
+    run: Run
+    """Where a `def` handler runs: "thread" (unless given), "inline" on the loop if it never blocks, "process"
+    if it computes.
+    """
+    body_limit: int
+    """Octets of content accepted, instead of the server's limit."""
+    cancel_on_disconnect: bool
+    """Cancel an `async def` handler when its client has gone."""
+    timeout_s: float
+    """Until the response begins, or 504, instead of the server's `handler_timeout`; 0 for no limit."""
+    tags: Iterable[str]
+    summary: str
+
+
+class WebSocketOptions(TypedDict, total=False):
+    """What `websocket` takes beside the path; what is not given is the server's setting."""
+
+    name: str
+    """For `url_for`; the handler's own name unless given."""
+    origins: Iterable[str]
+    """Origins of pages that may connect, such as "https://example.org"; "*" for any. Unless given, those of
+    the host that is connected to. Clients that send no Origin, and so are no browsers, always may.
+    """
+    subprotocols: Iterable[str]
+    """Spoken by the handler, best first: the first that the client offers is accepted, unless the handler
+    says otherwise.
+    """
+    drain: Literal["close", "finish"]
+    """When the server stops: "close" at once (unless given), or let the handler "finish" by itself, which
+    sees `draining`, until shortly before the drain deadline.
+    """
+    message_limit_bytes: int
+    queue_limit: int
+    ping_interval_s: float
+    ping_timeout_s: float
+    close_timeout_s: float
+    compression: bool
