@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from penstock.app.security.hosts import TrustedHosts
     from penstock.app.security.https import HTTPSRedirect
     from penstock.app.security.request_id import RequestID
+    from penstock.app.security.signing import Signer
     from penstock.app.static.files import StaticFiles
     from penstock.app.testing.async_client import AsyncTestClient
     from penstock.app.testing.client import TestClient
@@ -77,6 +78,7 @@ _PLACES = {
     "Response": "penstock.http.response",
     "Router": "penstock.app.routing.router",
     "SecurityHeaders": "penstock.app.security.headers",
+    "Signer": "penstock.app.security.signing",
     "StaticFiles": "penstock.app.static.files",
     "StreamResponse": "penstock.http.response",
     "TestClient": "penstock.app.testing.client",
@@ -115,6 +117,7 @@ __all__ = [
     "Response",
     "Router",
     "SecurityHeaders",
+    "Signer",
     "StaticFiles",
     "StreamResponse",
     "TestClient",

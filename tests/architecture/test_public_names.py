@@ -43,6 +43,7 @@ PUBLIC = {
     "Response",
     "Router",
     "SecurityHeaders",
+    "Signer",
     "StaticFiles",
     "StreamResponse",
     "TestClient",
