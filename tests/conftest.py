@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -35,3 +36,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("need_tool"):
         for name in marker.args:
             find_tool(name)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium for the whole session; tests/browser/README.md says what it can do."""
+    from tests.browser.chromium import Browser
+
+    started = Browser(find_tool("chromium"))
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A tab of the browser. Name it after the server in a test's parameters, so that it ends before it."""
+    with browser.open_page() as opened:
+        yield opened
