@@ -82,6 +82,8 @@ class Plan(typing.NamedTuple):
     endpoint: Endpoint
     """What the server gets, before hooks are put round `call`."""
     is_async: bool
+    signature: Signature
+    """What the call binds, for those who describe it."""
 
 
 def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
@@ -109,7 +111,7 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
         route=placed.path,
         timeout_s=route.timeout_s,
     )
-    return Plan(call, source, endpoint, is_async)
+    return Plan(call, source, endpoint, is_async, signature)
 
 
 def plan_source(

@@ -87,6 +87,8 @@ class Fixed(Node):
         self.items, self.make = list(items), make
         self.least = len(self.items) if least is None else least
         self.name = "tuple"
+        self.annotation: Any = None
+        """The NamedTuple as it was written."""
 
     @property
     def expected(self) -> str:  # type: ignore[override]
@@ -166,6 +168,7 @@ class Keyed(Node):
     ) -> None:
         self.item, self.convert_key, self.key_faults = item, convert_key, key_faults
         self.keeps = item.keeps and convert_key is None
+        self.key_annotation: object = str
 
     def parts(self) -> Iterable[Node]:
         return (self.item,)

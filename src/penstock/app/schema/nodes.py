@@ -70,6 +70,7 @@ class Alias(Node):
     """A type with a name of its own, which may contain itself; `inner` is known when it is read."""
 
     inner: Node
+    annotation: Any
     contains_itself = False
 
     @property

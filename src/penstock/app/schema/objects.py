@@ -73,6 +73,8 @@ class Object(Node):
         """True when `make` takes a dict of what was sent."""
         self.in_order = False
         """True when `make` takes all members by place."""
+        self.annotation: Any = None
+        """The class as it was written, or Partial of one."""
 
     @property
     def keys(self) -> frozenset[str]:

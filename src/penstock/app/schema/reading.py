@@ -135,6 +135,7 @@ class Reader:
                 found.contains_itself = True
             return found
         node = self._classes[alias] = Alias()
+        node.annotation = alias
         node.inner = self.read(alias.__value__)
         if not node.contains_itself:
             self._classes[alias] = node.inner
@@ -198,7 +199,9 @@ class Reader:
         conversion = TEXT.conversion(key)
         if conversion.item is not None or conversion.is_optional:
             raise Unsupported(f"{name_of(key)} is no type of names in an object")
-        return Keyed(node, conversion.convert, conversion.messages)
+        keyed = Keyed(node, conversion.convert, conversion.messages)
+        keyed.key_annotation = key
+        return keyed
 
     def _class(self, kind: Any, origin: Any) -> Node:
         if not isinstance(origin, type):
@@ -220,6 +223,7 @@ class Reader:
     def _object(self, kind: Any, origin: type, key: object, *, is_partial: bool = False) -> Object:
         unknown = _unknown_of(origin) or self._unknown
         node = self._classes[key] = Object(name_of(kind), unknown)
+        node.annotation = key
         read_members(node, kind, origin, self.read, is_partial=is_partial)
         return node
 
@@ -232,6 +236,7 @@ class Reader:
 
     def _named_tuple(self, kind: Any, origin: Any) -> Fixed:
         node = self._classes[kind] = Fixed([], origin)
+        node.annotation = kind
         hints, variables = annotated_members(origin), bound_variables(kind)
         node.items = [
             self._field(origin, name, put_in(hints.get(name, Any), variables)) for name in origin._fields

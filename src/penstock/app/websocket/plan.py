@@ -75,7 +75,8 @@ def build_websocket_plan(placed: Placed, template: Template, failures: Failures)
     ]
     source = "\n".join(lines) + "\n"
     call = compile_plan(source, f"<plan WEBSOCKET {placed.path} -> {handler_name(route.handler)}>", scope)
-    return Plan(call, source, Endpoint(call, INLINE, route=placed.path), is_async=False)
+    endpoint = Endpoint(call, INLINE, route=placed.path)
+    return Plan(call, source, endpoint, is_async=False, signature=signature)
 
 
 class _Host:
