@@ -16,6 +16,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from penstock.app.application import App
+    from penstock.app.routing.controller import (
+        Controller,
+        delete,
+        get,
+        patch,
+        post,
+        put,
+        route,
+        websocket_route,
+    )
     from penstock.app.routing.router import Router
     from penstock.app.schema.markers import Body, Cookie, Field, Header, Path, Query
     from penstock.app.schema.partial import Partial
@@ -57,6 +67,7 @@ _PLACES = {
     "CORS": "penstock.app.security.cors",
     "ClientDisconnected": "penstock.errors",
     "Compression": "penstock.http.compression",
+    "Controller": "penstock.app.routing.controller",
     "Cookie": "penstock.app.schema.markers",
     "Event": "penstock.http.events",
     "EventStream": "penstock.http.event_stream",
@@ -86,6 +97,13 @@ _PLACES = {
     "TrustedHosts": "penstock.app.security.hosts",
     "WebSocket": "penstock.app.websocket.socket",
     "WebSocketDisconnect": "penstock.errors",
+    "delete": "penstock.app.routing.controller",
+    "get": "penstock.app.routing.controller",
+    "patch": "penstock.app.routing.controller",
+    "post": "penstock.app.routing.controller",
+    "put": "penstock.app.routing.controller",
+    "route": "penstock.app.routing.controller",
+    "websocket_route": "penstock.app.routing.controller",
 }
 
 __all__ = [
@@ -96,6 +114,7 @@ __all__ = [
     "BodyStream",
     "ClientDisconnected",
     "Compression",
+    "Controller",
     "Cookie",
     "Event",
     "EventStream",
@@ -126,6 +145,13 @@ __all__ = [
     "WebSocket",
     "WebSocketDisconnect",
     "__version__",
+    "delete",
+    "get",
+    "patch",
+    "post",
+    "put",
+    "route",
+    "websocket_route",
 ]
 
 

@@ -22,6 +22,7 @@ PUBLIC = {
     "CORS",
     "ClientDisconnected",
     "Compression",
+    "Controller",
     "Cookie",
     "Event",
     "EventStream",
@@ -52,6 +53,13 @@ PUBLIC = {
     "WebSocket",
     "WebSocketDisconnect",
     "__version__",
+    "delete",
+    "get",
+    "patch",
+    "post",
+    "put",
+    "route",
+    "websocket_route",
 }
 
 

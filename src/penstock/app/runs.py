@@ -61,6 +61,11 @@ def check_process(handler: Callable[..., Any], signature: Signature) -> None:
     where = describe(handler)
     function = handler
     name, module = getattr(function, "__qualname__", ""), getattr(function, "__module__", "")
+    if inspect.ismethod(function):
+        raise ApplicationError(
+            f"{where}: run='process' would send its {type(function.__self__).__name__} along to another "
+            "process; move the work to a function at module level"
+        )
     if not inspect.isfunction(inspect.unwrap(function)) or "<lambda>" in name:
         raise ApplicationError(f"{where}: run='process' needs a function defined with def at module level")
     if "<locals>" in name:

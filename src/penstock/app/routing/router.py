@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from penstock.app.application import App
+    from penstock.app.routing.controller import Controller
     from penstock.app.routing.options import Run
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -65,6 +66,12 @@ class Placed(NamedTuple):
     """Every router above it, applications included, outermost first."""
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """Those of its routers and its own, outermost first, each once."""
+        tags = (tag for router in self.routers for tag in router.tags)
+        return tuple(dict.fromkeys((*tags, *self.route.tags)))
+
+    @property
     def label(self) -> str:
         """For messages: `GET /users -> shop:users (/srv/shop.py:12)`."""
         return f"{','.join(self.route.shown_methods)} {self.path} -> {describe(self.route.handler)}"
@@ -72,15 +79,16 @@ class Placed(NamedTuple):
 
 class Router:
     """A group of routes under a prefix, to be included in an application or another router. `hooks` are put
-    round its routes, the first outermost (`penstock.app.hooks`).
+    round its routes, the first outermost (`penstock.app.hooks`); its `tags` come before theirs.
 
     >>> router = Router(prefix="/shop")
     >>> @router.get("/items/{item_id}")
     ... def item(item_id: int) -> dict: return {"id": item_id}
     """
 
-    def __init__(self, prefix: str = "", *, hooks: Iterable[object] = ()) -> None:
+    def __init__(self, prefix: str = "", *, tags: Iterable[str] = (), hooks: Iterable[object] = ()) -> None:
         self.prefix = _checked_prefix(prefix)
+        self.tags = _checked_tags(tags)
         self.hooks = check_hooks(hooks)
         self._routes: list[Route] = []
         self._children: list[tuple[str, Router]] = []
@@ -151,14 +159,12 @@ class Router:
 
         return declare
 
-    def include(self, router: Router, prefix: str = "") -> None:
-        """Add every route of a router, present and to come, under this one's prefix, `prefix` and its own, in
-        that order.
+    def include(self, router: Router | Controller | type[Controller], prefix: str = "") -> None:
+        """Add every route of a router, present and to come, or of a controller, under this one's prefix,
+        `prefix` and its own, in that order.
         """
         self._check_open("include")
-        if not isinstance(router, Router):
-            raise ApplicationError(f"include takes a Router or an App, not {type(router).__name__}")
-        self._children.append((_checked_prefix(prefix), router))
+        self._children.append((_checked_prefix(prefix), _as_router(router)))
 
     def mount(self, prefix: str, router: Router) -> None:
         """Include a router or a whole application under a prefix.
@@ -261,7 +267,6 @@ def _make_route(
         known = ", ".join(RouteOptions.__annotations__)
         raise ApplicationError(f"route {path!r}: unknown option {min(unknown)!r}; there are {known}")
     inner = inner_function(handler)
-    tags = options.get("tags", ())
     return Route(
         path=path,
         methods=methods,
@@ -271,11 +276,27 @@ def _make_route(
         run=options.get("run"),
         body_limit=options.get("body_limit"),
         cancel_on_disconnect=options.get("cancel_on_disconnect", False),
-        tags=(tags,) if isinstance(tags, str) else tuple(tags),
+        tags=_checked_tags(options.get("tags", ())),
         summary=options.get("summary"),
         timeout_s=options.get("timeout_s"),
         options=options,
     )
+
+
+def _as_router(value: object) -> Router:
+    """Return what is included: a router, or the one a controller is."""
+    if isinstance(value, Router):
+        return value
+    from penstock.app.routing.controller import Controller, controller_router
+
+    if isinstance(value, Controller) or (isinstance(value, type) and issubclass(value, Controller)):
+        return controller_router(value)
+    given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    raise ApplicationError(f"include takes a Router, an App or a Controller, not {given}")
+
+
+def _checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    return (tags,) if isinstance(tags, str) else tuple(tags)
 
 
 def _checked_method(method: str) -> str:
