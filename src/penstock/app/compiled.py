@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from penstock.app.failures import Failures
 from penstock.app.hooks import Hooks, parts
-from penstock.app.plan import Plan, build_plan
+from penstock.app.plan.build import Plan, build_plan
 from penstock.app.routing.router import METHODS
 from penstock.app.routing.table import Bound, build_resolver
 from penstock.app.routing.template import parse_template

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from penstock.app.binding.faults import binding_error
-from penstock.app.binding.query import first_values
 from penstock.app.binding.signature import read_signature
 from penstock.app.failures import crash, must_propagate
-from penstock.app.plan import Plan, binding_lines, call_expression, compile_plan, indented
+from penstock.app.plan.binding import Binding, call_expression
+from penstock.app.plan.build import Plan
+from penstock.app.plan.code import compile_plan, indented
 from penstock.app.routing.router import describe, handler_name
 from penstock.app.runs import decide_run
 from penstock.app.websocket.socket import WebSocket
@@ -56,19 +56,16 @@ def build_websocket_plan(placed: Placed, template: Template, failures: Failures)
     host = _Host(where, route.websocket or {}, failures)
     scope: dict[str, Any] = {
         "handler": route.handler,
-        "arguments": signature.arguments,
         "failed": failures.answer,
         "check": host.check,
         "converse": host.converse,
-        "binding_error": binding_error,
-        "first_values": first_values,
     }
     lines = [
         "def call(request):",
         f"    # {placed.label}",
         "    try:",
         "        check(request)",
-        *indented(binding_lines(signature, scope), 2),
+        *indented(Binding([signature], scope).lines(signature), 2),
         f"        return converse(request, lambda websocket: {call_expression(signature, 'inline', scope)})",
         "    except BaseException as error:",
         "        return failed(request, error)",
