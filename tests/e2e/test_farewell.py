@@ -147,7 +147,9 @@ def test_a_reply_that_a_thread_began_meanwhile_is_cut_off_and_not_written_into(t
 def test_a_loop_that_goes_on_after_all_writes_into_nothing(tmp_path, seconds):
     """It is woken while the worker lingers: its own reply must not follow the one that was sent for it."""
     with workers(tmp_path, *FLAGS, count=1, text=STUCK) as server:
-        stuck, task = server.ask(f"/block/{seconds}"), server.ask("/task/0")
+        # Closed after its reply by whoever answers, the next worker too.
+        stuck = server.ask(f"/block/{seconds}", "Connection: close")
+        task = server.ask("/task/0", "Connection: close")
 
         replies = [receive(client) for client in (stuck, task)]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -160,8 +161,24 @@ class Running:
             return client.ask(target, **options)
 
     def wait_idle(self) -> None:
-        """Wait until no connection is left."""
+        """Wait until no connection is left, nor one that was made and is not accepted yet."""
+        wait_until(lambda: not any(map(_backlog, self.reactor._listeners)), "the connections are accepted")
+        turned = threading.Event()
+        try:
+            self.call(turned.set)  # the turn of the loop that accepted the last has added it by then
+        except RuntimeError:
+            turned.set()  # the loop has ended
+        wait_until(lambda: turned.is_set() or not self._thread.is_alive(), "the loop turns")
         wait_until(lambda: not self.reactor.connections, "the connections close")
+
+
+def _backlog(listener: Any) -> int:
+    """Return how many connections wait to be accepted; 0 where the kernel does not tell."""
+    try:
+        told = listener._sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, "TCP_INFO", 11), 28)
+    except OSError:
+        return 0
+    return int.from_bytes(told[24:28], sys.byteorder)  # tcpi_unacked, the length of a listener's queue
 
 
 @contextmanager
