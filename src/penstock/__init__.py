@@ -37,10 +37,13 @@ if TYPE_CHECKING:
     from penstock.app.security.request_id import RequestID
     from penstock.app.security.signing import Signer
     from penstock.app.static.files import StaticFiles
+    from penstock.app.stores.memory import MemoryStore
+    from penstock.app.stores.redis import RedisStore
+    from penstock.app.stores.store import Store
     from penstock.app.testing.async_client import AsyncTestClient
     from penstock.app.testing.client import TestClient
     from penstock.app.websocket.socket import WebSocket
-    from penstock.errors import ClientDisconnected, HTTPError, WebSocketDisconnect
+    from penstock.errors import ClientDisconnected, HTTPError, StoreError, WebSocketDisconnect
     from penstock.http.compression import Compression
     from penstock.http.event_stream import EventStream
     from penstock.http.events import Event
@@ -80,10 +83,12 @@ _PLACES = {
     "Header": "penstock.app.schema.markers",
     "Headers": "penstock.http.headers",
     "JSONResponse": "penstock.http.response",
+    "MemoryStore": "penstock.app.stores.memory",
     "Partial": "penstock.app.schema.partial",
     "Path": "penstock.app.schema.markers",
     "Query": "penstock.app.schema.markers",
     "RedirectResponse": "penstock.http.response",
+    "RedisStore": "penstock.app.stores.redis",
     "Request": "penstock.http.request",
     "RequestID": "penstock.app.security.request_id",
     "Response": "penstock.http.response",
@@ -91,6 +96,8 @@ _PLACES = {
     "SecurityHeaders": "penstock.app.security.headers",
     "Signer": "penstock.app.security.signing",
     "StaticFiles": "penstock.app.static.files",
+    "Store": "penstock.app.stores.store",
+    "StoreError": "penstock.errors",
     "StreamResponse": "penstock.http.response",
     "TestClient": "penstock.app.testing.client",
     "TextResponse": "penstock.http.response",
@@ -127,10 +134,12 @@ __all__ = [
     "Header",
     "Headers",
     "JSONResponse",
+    "MemoryStore",
     "Partial",
     "Path",
     "Query",
     "RedirectResponse",
+    "RedisStore",
     "Request",
     "RequestID",
     "Response",
@@ -138,6 +147,8 @@ __all__ = [
     "SecurityHeaders",
     "Signer",
     "StaticFiles",
+    "Store",
+    "StoreError",
     "StreamResponse",
     "TestClient",
     "TextResponse",

@@ -37,6 +37,14 @@ class MissingExtra(PenstockError, ImportError):
     """A feature needs a package that is not installed; the message names the extra to install."""
 
 
+class StoreError(PenstockError):
+    """A store cannot be asked or does not answer as it should. Who uses it goes on without."""
+
+
+class StoreRefused(StoreError):
+    """The store works and did not take this: it is full, or the value too large."""
+
+
 class ClientDisconnected(PenstockError):
     """The client has gone: nobody will read what would be written, and no more content comes."""
 
