@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from penstock.app.security.https import HTTPSRedirect
     from penstock.app.security.request_id import RequestID
     from penstock.app.security.signing import Signer
+    from penstock.app.sessions.cookie import CookieSessions
     from penstock.app.static.files import StaticFiles
     from penstock.app.stores.memory import MemoryStore
     from penstock.app.stores.redis import RedisStore
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         StreamResponse,
         TextResponse,
     )
+    from penstock.http.session import Session
 
 __version__ = "0.1.0"
 
@@ -72,6 +74,7 @@ _PLACES = {
     "Compression": "penstock.http.compression",
     "Controller": "penstock.app.routing.controller",
     "Cookie": "penstock.app.schema.markers",
+    "CookieSessions": "penstock.app.sessions.cookie",
     "Event": "penstock.http.events",
     "EventStream": "penstock.http.event_stream",
     "FetchMetadata": "penstock.app.security.cross_site",
@@ -94,6 +97,7 @@ _PLACES = {
     "Response": "penstock.http.response",
     "Router": "penstock.app.routing.router",
     "SecurityHeaders": "penstock.app.security.headers",
+    "Session": "penstock.http.session",
     "Signer": "penstock.app.security.signing",
     "StaticFiles": "penstock.app.static.files",
     "Store": "penstock.app.stores.store",
@@ -123,6 +127,7 @@ __all__ = [
     "Compression",
     "Controller",
     "Cookie",
+    "CookieSessions",
     "Event",
     "EventStream",
     "FetchMetadata",
@@ -145,6 +150,7 @@ __all__ = [
     "Response",
     "Router",
     "SecurityHeaders",
+    "Session",
     "Signer",
     "StaticFiles",
     "Store",

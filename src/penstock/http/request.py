@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from penstock.http.handler import BodyStream, ConnectionView, Draining, ServerView
     from penstock.http.query import Query
+    from penstock.http.session import Session
 
 
 _VERSIONS = {b"0": "1.0", b"1": "1.1", b"2": "2", b"3": "3"}
@@ -279,6 +280,24 @@ class Request:
         if state is None:
             state = self._keep("state", SimpleNamespace())
         return state
+
+    @property
+    def session(self) -> Session:
+        """What is remembered of this client (`CookieSessions`, `ServerSessions`). RuntimeError without."""
+        session = self.opened_session
+        if session is None:
+            raise RuntimeError("request.session needs a hook that opens it, such as CookieSessions(secret)")
+        return session
+
+    @session.setter
+    def session(self, value: Session) -> None:
+        self._keep("session", value)
+
+    @property
+    def opened_session(self) -> Session | None:
+        """The session, read or not; None when no hook opened one."""
+        session: Session | None = self._kept("session")
+        return session
 
     def __repr__(self) -> str:
         # The query may carry secrets; it stays out.
