@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from penstock.app.application import App
-from penstock.errors import ApplicationError, HTTPError
+from penstock.errors import HTTPError
 from penstock.http.request import Request
 from penstock.http.response import Response
 from tests.app.driver import get, send
@@ -129,13 +129,6 @@ def test_a_hook_that_returns_anything_else_is_a_logged_500(app, hook, caplog):
 
     assert get(app, "/def/1").status == 500
     assert "hook returns None or a Response, not str" in caplog.text
-
-
-def test_an_async_hook_is_refused(app):
-    async def hook(request): ...
-
-    with pytest.raises(ApplicationError, match="hooks are plain functions"):
-        app.before(hook)
 
 
 def test_hooks_see_the_route_the_parameters_and_the_resolved_path(app):

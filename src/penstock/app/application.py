@@ -59,7 +59,7 @@ class App(Router):
     dict or None, goes into `app.state`. `converters` are further kinds of path parameter, by name.
     `compression` says which responses are compressed; none are without it.
     `hooks` are put round everything, the first outermost: `CORS(...)`, `SecurityHeaders(...)` or any object
-    with `before(request)` or `after(request, response)`.
+    with `before`, `after`, `on_error` or `around` (`penstock.app.hooks`).
     """
 
     resolve: Callable[[Request], Endpoint]
@@ -82,8 +82,6 @@ class App(Router):
         self.converters: dict[str, Converter] = {}
         self.startup_functions: list[Callable[[], Any]] = []
         self.shutdown_functions: list[Callable[[], Any]] = []
-        self.before_hooks: list[Callable[[Request], Any]] = []
-        self.after_hooks: list[Callable[[Request, Any], Any]] = []
         self.exception_handlers: dict[type[BaseException] | int, Registered] = {}
         self.methods = METHODS
         """Those it knows, another is answered 501; once compiled, with those of its routes."""
@@ -132,22 +130,6 @@ class App(Router):
             return handler
 
         return declare
-
-    def before(self, hook: F) -> F:
-        """Run `hook(request)` before every request is answered; a response it returns is the answer. It must
-        not block.
-        """
-        self._check_hook(hook)
-        self.before_hooks.append(hook)
-        return hook
-
-    def after(self, hook: F) -> F:
-        """Run `hook(request, response)` on every answer, in reverse order of declaration; it may change the
-        headers.
-        """
-        self._check_hook(hook)
-        self.after_hooks.append(hook)
-        return hook
 
     def on_startup(self, function: F) -> F:
         """Run a function, sync or async, without arguments, before the first request and after the lifespan
@@ -241,12 +223,3 @@ class App(Router):
 
     def _resolve_first(self, request: Request) -> Endpoint:
         return self.compile().resolve(request)
-
-    def _check_hook(self, hook: Callable[..., Any]) -> None:
-        import inspect
-
-        self._check_open("hook")
-        if inspect.iscoroutinefunction(hook):
-            raise ApplicationError(
-                f"{describe(hook)}: hooks are plain functions; an async def cannot be one yet"
-            )

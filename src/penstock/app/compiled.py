@@ -6,16 +6,18 @@ of them, the innermost nearest to the handler.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock.app.failures import Failures
-from penstock.app.hooks import Hooks, parts
+from penstock.app.hooks import declared, read_hook, scopes_of, settings_of, without_replaced
+from penstock.app.layers import Laid, put_round
 from penstock.app.plan.build import Plan, build_plan
 from penstock.app.routing.router import METHODS
 from penstock.app.routing.table import Bound, build_resolver
 from penstock.app.routing.template import parse_template
+from penstock.app.runs import decide_run
 from penstock.errors import ApplicationError
-from penstock.http.handler import INLINE, TASK, Endpoint
+from penstock.http.handler import INLINE, TASK, THREAD, Endpoint
 from penstock.http.response import Response
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from penstock.app.routing.converters import Converter
     from penstock.app.routing.router import Placed, Router
     from penstock.app.routing.template import Template
-    from penstock.http.handler import Call
     from penstock.http.request import Request
 
 
@@ -48,10 +49,16 @@ class Compiled:
             template = parse_template(placed.path, _converters(placed.apps))
         except ApplicationError as error:
             raise ApplicationError(f"{placed.label}: {error}") from None
-        failures = _failures(placed.apps)
+        scopes = scopes_of(placed)
+        failures = _failures(placed.apps, scopes, _place_of(placed))
         build = build_plan if placed.route.websocket is None else _websocket_builder()
         plan = build(placed, template, failures)
-        plan.endpoint.call = _with_hooks(plan.call, placed.routers, failures, plan.endpoint.run)
+        endpoint = plan.endpoint
+        _set(endpoint, settings_of(scopes))
+        may_wait = getattr(placed.route.handler, "may_wait", False)
+        laid = Laid(plan.call, endpoint.run, may_wait)
+        laid = _with_hooks(laid, scopes, placed.routers, failures, placed.label)
+        endpoint.call, endpoint.run = laid.call, laid.run
         self.plans.append((placed, plan))
         self.templates.setdefault(placed.route.name, []).append(template)
         return Bound(placed, template, plan.endpoint, template.names)
@@ -62,7 +69,9 @@ class _EndpointMaker:
 
     def __init__(self, app: App) -> None:
         self._apps = (app,)
-        self._failures = _failures(self._apps)
+        self._scopes = without_replaced([(), *declared(self._apps)])
+        self._settings = settings_of(self._scopes)
+        self._failures = _failures(self._apps, self._scopes, INLINE)
 
     def __call__(self, answer: Callable[[], Response]) -> Endpoint:
         failures = self._failures
@@ -73,51 +82,75 @@ class _EndpointMaker:
             except BaseException as error:
                 return failures.answer(request, error)
 
-        return Endpoint(_with_hooks(call, self._apps, failures, INLINE), INLINE)
+        laid = _with_hooks(Laid(call, INLINE), self._scopes, self._apps, failures, "a path without route")
+        endpoint = Endpoint(laid.call, laid.run)
+        _set(endpoint, self._settings)
+        return endpoint
 
 
 def _make_preflight(leaf: dict[str, Bound]) -> Bound | None:
     """Return what answers OPTIONS for the routes of one path when routers below the application have hooks
     that answer preflights: those of the route the browser asks about.
     """
-    routers = {router for bound in leaf.values() for router in bound.placed.routers[1:]}
-    if not any(getattr(hook, "answers_preflight", False) for router in routers for hook in router.hooks):
+    below = [hook for bound in leaf.values() for scope in scopes_of(bound.placed)[:-1] for hook in scope]
+    if not any(getattr(hook, "answers_preflight", False) for hook in below):
         return None
     fields = {"Allow": ", ".join(sorted({*leaf, "OPTIONS"}))}
 
     def allow(request: Request) -> Response:  # noqa: ARG001 - a call
         return Response(b"", 204, fields)
 
-    calls = {
-        method: _with_hooks(allow, bound.placed.routers, _failures(bound.placed.apps), INLINE)
-        for method, bound in leaf.items()
-    }
+    def lay(placed: Placed) -> Laid:
+        scopes = scopes_of(placed)
+        failures = _failures(placed.apps, scopes, INLINE)
+        return _with_hooks(Laid(allow, INLINE), scopes, placed.routers, failures, placed.label)
+
+    calls = {method: lay(bound.placed) for method, bound in leaf.items()}
     first = next(iter(leaf.values()))
     otherwise = next(iter(calls.values()))
+    asked = "access-control-request-method"
 
     def call(request: Request) -> Response | Awaitable[Response]:
-        return calls.get(request.headers.get("access-control-request-method", ""), otherwise)(request)
+        return calls.get(request.headers.get(asked, ""), otherwise).call(request)
 
-    return first._replace(endpoint=Endpoint(call, INLINE, route=first.endpoint.route))
+    async def call_async(request: Request) -> Response:
+        answer = call(request)
+        return answer if isinstance(answer, Response) else await answer
+
+    is_async = any(laid.run == TASK for laid in calls.values())
+    endpoint = Endpoint(call_async, TASK) if is_async else Endpoint(call, INLINE)
+    endpoint.route = first.endpoint.route
+    return first._replace(endpoint=endpoint)
 
 
-def _with_hooks(call: Call, routers: tuple[Router, ...], failures: Failures, run: int) -> Call:
-    """Return `call` with what each router and application has put round its endpoints: compression outermost,
-    then `hooks`, then those declared by decorators.
+def _with_hooks(
+    laid: Laid, scopes: list[list[Any]], routers: tuple[Router, ...], failures: Failures, where: str
+) -> Laid:
+    """Return a call with the hooks of a route and of each router and application round it: `scopes`, the
+    innermost first. The compression of an application is outside its hooks.
     """
-    replaced: set[type] = set()
-    for router in reversed(routers):
-        ready = [hook for hook in router.hooks if type(hook) not in replaced]
-        replaced.update(type(hook) for hook in ready if getattr(hook, "replaces_outer", False))
-        before, after = parts(ready)
-        hooks = Hooks(
-            (*before, *getattr(router, "before_hooks", ())), (*after, *getattr(router, "after_hooks", ()))
-        )
-        call = hooks.put_round(call, failures, is_async=run == TASK)
+    laid = put_round(laid, scopes[0], failures, where)
+    for scope, router in zip(scopes[1:], reversed(routers), strict=True):
+        laid = put_round(laid, scope, failures, where)
         compression = getattr(router, "compression", None)
         if compression is not None:
-            call = compression.put_round(call, run)
-    return call
+            laid = laid._replace(call=compression.put_round(laid.call, laid.run))
+    return laid
+
+
+def _place_of(placed: Placed) -> int:
+    """Return where a handler runs, before hooks are put round it."""
+    if placed.route.websocket is not None:
+        return TASK
+    run = decide_run(placed.route)
+    return {"thread": THREAD, "inline": INLINE}.get(run, TASK)
+
+
+def _set(endpoint: Endpoint, settings: dict[str, Any]) -> None:
+    """Let hooks say of an endpoint what its route does not."""
+    for name, value in settings.items():
+        if getattr(endpoint, name) is None:
+            setattr(endpoint, name, value)
 
 
 def _websocket_builder() -> Callable[[Placed, Template, Failures], Plan]:
@@ -126,8 +159,10 @@ def _websocket_builder() -> Callable[[Placed, Template, Failures], Plan]:
     return build_websocket_plan
 
 
-def _failures(apps: tuple[App, ...]) -> Failures:
-    return Failures([app.exception_handlers for app in reversed(apps)])
+def _failures(apps: tuple[App, ...], scopes: list[list[Any]], run: int) -> Failures:
+    forms = [read_hook(hook).on_error for scope in scopes for hook in reversed(scope)]
+    hooks = tuple(form.in_thread() if run == THREAD else form.on_loop() for form in forms if form is not None)
+    return Failures([app.exception_handlers for app in reversed(apps)], hooks)
 
 
 def _converters(apps: tuple[App, ...]) -> dict[str, Converter]:

@@ -3,7 +3,8 @@
 An exception handler is found by the status of an HTTPError, then by type, nearest class first; those of a
 mounted application come before those of the one it is mounted in. Without one an HTTPError becomes the
 problem it describes and anything else a 500, logged with its traceback under a trace id the client is told;
-what went wrong stays inside.
+what went wrong stays inside. What would be a 500 is first told to the `on_error` hooks, each of which may
+answer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.app.results import to_response
+from penstock.app.runs import is_coroutine_function
 from penstock.errors import ClientDisconnected, HTTPError
 from penstock.http.problem import problem, unexpected
 from penstock.http.response import Response
@@ -40,20 +42,40 @@ class Failures:
     table per application.
     """
 
-    __slots__ = ("_tables",)
+    __slots__ = ("_hooks", "_tables")
 
-    def __init__(self, tables: list[dict[type[BaseException] | int, Registered]]) -> None:
+    def __init__(
+        self,
+        tables: list[dict[type[BaseException] | int, Registered]],
+        hooks: tuple[Callable[[Request, BaseException], Any], ...] = (),
+    ) -> None:
         self._tables = tables
         """Innermost application first."""
+        self._hooks = hooks
+        """Those for errors, innermost first, each in the form for where the route runs."""
+
+    def may_wait(self) -> bool:
+        """Tell whether an answer may be an awaitable."""
+        handlers = [found.handler for table in self._tables for found in table.values()]
+        return any(map(is_coroutine_function, (*handlers, *self._hooks)))
 
     def answer(self, request: Request, error: BaseException) -> Response | Awaitable[Response]:
         """Return the response to an exception; an awaitable when its handler is async. Never raises."""
         found = self._find(error)
+        if isinstance(error, HTTPError) or (found is not None and not found.is_last_resort):
+            return self._handle(request, error, found)
+        if found is None and isinstance(error, ClientDisconnected):
+            # No crash: the client cut its content short, and seldom reads this.
+            return problem(400, detail=str(error))
+        log_crash(request, error)
+        return self._ask_hooks(request, error, found) if self._hooks else self._handle(request, error, found)
+
+    def _handle(
+        self, request: Request, error: BaseException, found: Registered | None
+    ) -> Response | Awaitable[Response]:
         if found is None:
             return _default_answer(request, error)
         status = found.status or (error.status if isinstance(error, HTTPError) else 500)
-        if found.is_last_resort and not isinstance(error, HTTPError):
-            log_crash(request, error)
         try:
             result = found.handler(request, error)
             if hasattr(result, "__await__"):
@@ -61,6 +83,39 @@ class Failures:
             return to_response(result, status)
         except BaseException as second:
             return crash(request, second)
+
+    def _ask_hooks(
+        self, request: Request, error: BaseException, found: Registered | None, start: int = 0
+    ) -> Response | Awaitable[Response]:
+        for at in range(start, len(self._hooks)):
+            try:
+                answer = self._hooks[at](request, error)
+                if hasattr(answer, "__await__"):
+                    return self._ask_later(request, error, found, answer, at + 1)
+                if answer is not None:
+                    return _checked(answer)
+            except BaseException as second:
+                return crash(request, second)
+        return self._handle(request, error, found)
+
+    async def _ask_later(
+        self,
+        request: Request,
+        error: BaseException,
+        found: Registered | None,
+        waits: Awaitable[Any],
+        start: int,
+    ) -> Response:
+        try:
+            answer = await waits
+            if answer is not None:
+                return _checked(answer)
+        except BaseException as second:
+            if not isinstance(second, Exception) and must_propagate(second):
+                raise
+            return crash(request, second)
+        response = self._ask_hooks(request, error, found, start)
+        return response if isinstance(response, Response) else await response
 
     async def answer_async(self, request: Request, error: BaseException) -> Response:
         """Return the response to an exception in a coroutine; raises it again when the task is being
@@ -104,12 +159,15 @@ def log_crash(request: Request, error: BaseException) -> None:
     )
 
 
+def _checked(answer: object) -> Response:
+    if isinstance(answer, Response):
+        return answer
+    raise TypeError(f"an on_error hook returns None or a Response, not {type(answer).__name__}")
+
+
 def _default_answer(request: Request, error: BaseException) -> Response:
-    if isinstance(error, ClientDisconnected):
-        # No crash: the client cut its content short, and seldom reads this.
-        return problem(400, detail=str(error))
     if not isinstance(error, HTTPError):
-        return crash(request, error)
+        return unexpected(request, error)  # logged already
     try:
         return problem(
             error.status,

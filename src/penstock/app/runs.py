@@ -106,7 +106,12 @@ async def run_in_process(request: Request, handler: Callable[..., Any], *args: o
     return await request.server.run_in_process(handler, *args)
 
 
-def _is(predicate: Callable[[object], bool], handler: Callable[..., Any]) -> bool:
+def is_coroutine_function(function: object) -> bool:
+    """Tell whether calling it makes a coroutine, an object with such a `__call__` included."""
+    return _is(inspect.iscoroutinefunction, function)
+
+
+def _is(predicate: Callable[[object], bool], handler: Any) -> bool:
     """Ask about the handler itself, or about the `__call__` of an object; not about what a plain decorator
     wraps.
     """

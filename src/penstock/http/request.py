@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from penstock.http.handler import BodyStream, ConnectionView, Draining, ServerView
     from penstock.http.query import Query
+    from penstock.http.response import Response
     from penstock.http.session import Session
 
 
@@ -272,6 +273,16 @@ class Request:
 
             trace_id = self._keep("trace_id", trace_id_of(self.headers.get("traceparent", "")))
         return trace_id
+
+    @property
+    def own_response(self) -> Response | None:
+        """The copy that was made for this request alone, as long as nobody may have kept it; for hooks."""
+        response: Response | None = self._kept("own_response")
+        return response
+
+    @own_response.setter
+    def own_response(self, value: Response | None) -> None:
+        self._keep("own_response", value)
 
     @property
     def state(self) -> SimpleNamespace:

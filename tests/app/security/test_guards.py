@@ -389,11 +389,6 @@ def test_what_is_no_hook_is_refused(hook):
         App(hooks=[hook])
 
 
-def test_two_of_a_kind_and_async_hooks_are_refused():
-    class Late:
-        async def before(self, request): ...
-
+def test_two_of_a_kind_are_refused():
     with pytest.raises(ApplicationError, match="CORS twice"):
         App(hooks=[CORS("*"), CORS("*")])
-    with pytest.raises(ApplicationError, match="cannot be one yet"):
-        Router(hooks=[Late()])

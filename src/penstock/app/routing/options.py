@@ -29,6 +29,8 @@ class RouteOptions(TypedDict, total=False):
     """Until the response begins, or 504, instead of the server's `handler_timeout`; 0 for no limit."""
     tags: Iterable[str]
     summary: str
+    hooks: Iterable[object]
+    """Put round this route alone, inside those of routers and applications, the first outermost."""
 
 
 class WebSocketOptions(TypedDict, total=False):
@@ -54,3 +56,5 @@ class WebSocketOptions(TypedDict, total=False):
     ping_timeout_s: float
     close_timeout_s: float
     compression: bool
+    hooks: Iterable[object]
+    """Put round the handshake alone, inside those of routers and applications, the first outermost."""

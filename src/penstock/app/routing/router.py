@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from penstock.app.routing.declared import DeclaresHooks, check_hooks
 from penstock.app.routing.options import RouteOptions, WebSocketOptions
 from penstock.errors import ApplicationError
 
@@ -77,7 +78,7 @@ class Placed(NamedTuple):
         return f"{','.join(self.route.shown_methods)} {self.path} -> {describe(self.route.handler)}"
 
 
-class Router:
+class Router(DeclaresHooks):
     """A group of routes under a prefix, to be included in an application or another router. `hooks` are put
     round its routes, the first outermost (`penstock.app.hooks`); its `tags` come before theirs.
 
@@ -89,7 +90,7 @@ class Router:
     def __init__(self, prefix: str = "", *, tags: Iterable[str] = (), hooks: Iterable[object] = ()) -> None:
         self.prefix = _checked_prefix(prefix)
         self.tags = _checked_tags(tags)
-        self.hooks = check_hooks(hooks)
+        super().__init__(hooks)
         self._routes: list[Route] = []
         self._children: list[tuple[str, Router]] = []
         self._is_frozen = False
@@ -149,8 +150,12 @@ class Router:
         if unknown:
             known = ", ".join(WebSocketOptions.__annotations__)
             raise ApplicationError(f"websocket {path!r}: unknown option {min(unknown)!r}; there are {known}")
-        name: RouteOptions = {"name": options["name"]} if "name" in options else {}
-        declare_route = self.route(path, ("GET",), **name)
+        own: RouteOptions = {}
+        if "name" in options:
+            own["name"] = options["name"]
+        if "hooks" in options:
+            own["hooks"] = options["hooks"]
+        declare_route = self.route(path, ("GET",), **own)
 
         def declare(handler: F) -> F:
             declare_route(handler)
@@ -206,26 +211,6 @@ class Router:
             raise ApplicationError(f"{what}: the application has started; declare every route before that")
 
 
-def check_hooks(hooks: Iterable[object]) -> tuple[Any, ...]:
-    """Return the hooks; ApplicationError for what is none, and for two of a class where one counts."""
-    checked = tuple(hooks)
-    if not checked:
-        return checked
-    from inspect import iscoroutinefunction  # here: its import costs more than this module
-
-    for hook in checked:
-        functions = [function for name in ("before", "after") if (function := getattr(hook, name, None))]
-        if isinstance(hook, type) or not functions or not all(map(callable, functions)):
-            raise ApplicationError(f"hooks: {hook!r} is no object with `before(request)` or `after(...)`")
-        if any(iscoroutinefunction(function) for function in functions):
-            raise ApplicationError(
-                f"hooks: {hook!r}: hooks are plain functions; an async def cannot be one yet"
-            )
-        if getattr(hook, "replaces_outer", False) and sum(type(one) is type(hook) for one in checked) > 1:
-            raise ApplicationError(f"hooks: {type(hook).__name__} twice; keep one")
-    return checked
-
-
 def describe(handler: Callable[..., Any]) -> str:
     """Return `module:qualname (file:line)` of a handler, for messages.
 
@@ -266,6 +251,8 @@ def _make_route(
     if unknown:
         known = ", ".join(RouteOptions.__annotations__)
         raise ApplicationError(f"route {path!r}: unknown option {min(unknown)!r}; there are {known}")
+    if "hooks" in options:
+        options["hooks"] = check_hooks(options["hooks"])
     inner = inner_function(handler)
     return Route(
         path=path,

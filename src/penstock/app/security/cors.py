@@ -40,6 +40,7 @@ class CORS:
 
     replaces_outer = True
     answers_preflight = True
+    copies = True
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class CORS:
         if response.status == 101:  # a WebSocket handshake checks the origin itself
             return response
         added = self._for_all if self._is_allowed is None else self._fields_for(request.headers.get("origin"))
-        changed = own_copy(response)
+        changed = own_copy(response, request)
         own = changed.own_headers
         if own is None:
             changed.own_headers = added.copy()

@@ -35,6 +35,7 @@ class SecurityHeaders:
     """
 
     replaces_outer = True
+    copies = True
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class SecurityHeaders:
             self._give_nonce(request)
             fields, nonce = fields.copy(), request.state.csp_nonce
             fields.lines().extend([(name, text.replace(_NONCE, nonce)) for name, text in self._policies])
-        return with_missing(response, fields, self._names)
+        return with_missing(response, fields, self._names, request)
 
     @staticmethod
     def _give_nonce(request: Request) -> None:

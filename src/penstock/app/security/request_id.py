@@ -31,6 +31,7 @@ class RequestID:
     """
 
     replaces_outer = True
+    copies = True
 
     def __init__(
         self, header: str = "X-Request-ID", *, trust: bool | Callable[[Request], bool] = False
@@ -47,7 +48,7 @@ class RequestID:
         self._name(request)
 
     def after(self, request: Request, response: Response) -> Response:
-        changed = own_copy(response) if response.status != 101 else response
+        changed = own_copy(response, request) if response.status != 101 else response
         changed.headers.set(self._header, self._name(request))
         return changed
 
