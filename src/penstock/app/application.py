@@ -14,12 +14,15 @@ from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Unpack
 
     from penstock.app.asgi import ASGIApplication
     from penstock.app.compiled import Compiled
     from penstock.app.failures import Registered
     from penstock.app.lifespan import Lifespan
+    from penstock.app.openapi.about import About
     from penstock.app.routing.converters import Converter
+    from penstock.app.routing.options import RouteOptions
     from penstock.http.compression import Compression
     from penstock.http.handler import Endpoint, ServerView
     from penstock.http.request import Request
@@ -60,6 +63,7 @@ class App(Router):
     `compression` says which responses are compressed; none are without it.
     `hooks` are put round everything, the first outermost: `CORS(...)`, `SecurityHeaders(...)` or any object
     with `before`, `after`, `on_error` or `around` (`penstock.app.hooks`).
+    `about` describes it (`penstock.app.openapi.about`): `title`, `version`, `description`, `openapi_url`, ...
     """
 
     resolve: Callable[[Request], Endpoint]
@@ -72,12 +76,15 @@ class App(Router):
         converters: Mapping[str, Converter] | None = None,
         compression: Compression | None = None,
         hooks: Iterable[object] = (),
+        **about: Unpack[About],
     ) -> None:
         super().__init__(hooks=hooks)
         if compression is not None and not hasattr(compression, "put_round"):
             raise ApplicationError(f"compression={compression!r}: expected a Compression(...)")
         self.lifespan = lifespan
         self.compression = compression
+        self.about: About = _checked(about) if about else {}
+        self.webhooks: Router = self.about.get("webhooks") or Router()
         self.state = State()
         self.converters: dict[str, Converter] = {}
         self.startup_functions: list[Callable[[], Any]] = []
@@ -145,7 +152,24 @@ class App(Router):
         self.shutdown_functions.append(function)
         return function
 
+    def webhook(
+        self, event: str, *, methods: Iterable[str] = ("POST",), **options: Unpack[RouteOptions]
+    ) -> Callable[[F], F]:
+        """Describe a request this application makes to others: the decorated function has its parameters and
+        is never called.
+        """
+        self._check_open(f"webhook {event!r}")
+        return self.webhooks.route(f"/{event}", methods, **options)
+
     # -- asking
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document of this application, made anew; what is wrong with a route raises
+        ApplicationError.
+        """
+        from penstock.app.openapi.document import make_document
+
+        return make_document(self)
 
     def url_for(self, name: str, /, **params: object) -> str:
         """Return the path of the route of that name; parameters it does not have become the query.
@@ -172,16 +196,17 @@ class App(Router):
                 handler_name(placed.route.handler),
                 decide_run(placed.route),
             )
-            for placed in self.placed()
+            for placed in (*self.placed(), *(self.own_routes() if self.has_own_routes else ()))
         ]
 
     # -- Handler
 
-    async def startup(self, server: ServerView | None = None) -> None:  # noqa: ARG002 - handlers find it as request.server
+    async def startup(self, server: ServerView | None = None) -> None:
         """Compile, then open the lifespans."""
         from penstock.app.lifespan import Lifespan
 
-        self._lifespan = Lifespan(self.compile().apps)
+        is_development = server is not None and getattr(server, "in_development", False)
+        self._lifespan = Lifespan(self.compile(is_development=is_development).apps)
         await self._lifespan.open()
 
     async def shutdown(self) -> None:
@@ -201,16 +226,26 @@ class App(Router):
 
     # -- compiling
 
-    def compile(self) -> Compiled:
+    def compile(self, *, is_development: bool = False) -> Compiled:
         """Read, check and compile everything declared; the first call does it, later ones return the same."""
-        if self._compiled is None:
+        if self._compiled is None or (is_development and not self._compiled.is_development):
             from penstock.app.compiled import Compiled
 
-            self._compiled = Compiled(self)
+            self._compiled = Compiled(self, is_development=is_development)
             self.resolve = self._compiled.resolve  # PERF: 0.1 us less than asking whether it is compiled
             self.methods = self._compiled.methods
             self.freeze()
         return self._compiled
+
+    @property
+    def has_own_routes(self) -> bool:
+        """True when its author said where its document is served."""
+        return self.about.get("openapi_url") is not None
+
+    def own_routes(self) -> Iterator[Placed]:
+        from penstock.app.openapi.own_routes import own_routes
+
+        return own_routes(self)
 
     def applications(self) -> Iterator[App]:
         yield self
@@ -223,3 +258,9 @@ class App(Router):
 
     def _resolve_first(self, request: Request) -> Endpoint:
         return self.compile().resolve(request)
+
+
+def _checked(about: About) -> About:
+    from penstock.app.openapi.about import checked_about  # here: most applications say nothing
+
+    return checked_about(about)

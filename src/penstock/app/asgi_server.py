@@ -52,7 +52,7 @@ class ForeignDraining:
 class ForeignServer:
     """A `ServerView` with pools of its own, made when they are first needed."""
 
-    explain = None  # development is a setting of Penstock's own server
+    explain, in_development = None, False  # development is a setting of Penstock's own server
 
     def __init__(self) -> None:
         self.draining = ForeignDraining()

@@ -13,7 +13,7 @@ from penstock.app.hooks import declared, read_hook, scopes_of, settings_of, with
 from penstock.app.layers import Laid, put_round
 from penstock.app.plan.build import Plan, build_plan
 from penstock.app.routing.router import METHODS
-from penstock.app.routing.table import Bound, build_resolver
+from penstock.app.routing.table import Bound, build_resolver, build_tree
 from penstock.app.routing.template import parse_template
 from penstock.app.runs import decide_run
 from penstock.errors import ApplicationError
@@ -27,17 +27,24 @@ if TYPE_CHECKING:
     from penstock.app.routing.converters import Converter
     from penstock.app.routing.router import Placed, Router
     from penstock.app.routing.template import Template
+    from penstock.app.routing.tree import Node
     from penstock.http.request import Request
 
 
 class Compiled:
     """What start-up makes of an App."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, *, is_development: bool = False) -> None:
+        self.is_development = is_development
         self.templates: dict[str, list[Template]] = {}
         """By route name, for `url_for`."""
         self.plans: list[tuple[Placed, Plan]] = []
         bounds = [self._bind(placed) for placed in app.placed()]
+        if app.has_own_routes:
+            bounds += [self._bind(placed) for placed in app.own_routes()]
+        elif is_development and "openapi_url" not in app.about:
+            tree = build_tree(bounds)
+            bounds += [self._bind(one) for one in app.own_routes() if not _is_answered(tree, one)]
         self.apps = list(
             dict.fromkeys(app.applications())
         )  # after the routes, which refuse a router inside itself
@@ -62,6 +69,10 @@ class Compiled:
         self.plans.append((placed, plan))
         self.templates.setdefault(placed.route.name, []).append(template)
         return Bound(placed, template, plan.endpoint, template.names)
+
+
+def _is_answered(tree: Node[Bound], placed: Placed) -> bool:
+    return tree.find(placed.path[1:].split("/"), 0, "GET", [], set()) is not None
 
 
 class _EndpointMaker:

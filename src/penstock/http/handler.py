@@ -130,6 +130,11 @@ class ServerView(Protocol):
         ...
 
     @property
+    def in_development(self) -> bool:
+        """True when its users are the application's authors."""
+        ...
+
+    @property
     def explain(self) -> Callable[[Request, BaseException], Response] | None:
         """In development, what answers a failure with all there is to know of it; else None."""
         ...

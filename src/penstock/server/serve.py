@@ -98,6 +98,7 @@ class Server:
         self.draining = Drain()
         self.log_files = log_files
         self.websocket = config.websocket
+        self.in_development = config.development
         self.explain = _make_explain(config)
         """Answers a failure in development; None: nobody may see it."""
         self._handler = handler

@@ -31,7 +31,7 @@ class Converter:
     255
     """
 
-    __slots__ = ("_accepts", "_to_python", "_to_url", "python_type")
+    __slots__ = ("_accepts", "_to_python", "_to_url", "pattern", "python_type")
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class Converter:
         python_type: type | None = None,
     ) -> None:
         self._accepts = re.compile(pattern).fullmatch if isinstance(pattern, str) else pattern
+        self.pattern = pattern if isinstance(pattern, str) else None
+        """What segments match, as far as an expression says it."""
         self._to_python = to_python
         self._to_url = to_url
         self.python_type = python_type

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 Run = Literal["inline", "thread", "process"]
 
@@ -29,6 +29,21 @@ class RouteOptions(TypedDict, total=False):
     """Until the response begins, or 504, instead of the server's `handler_timeout`; 0 for no limit."""
     tags: Iterable[str]
     summary: str
+    """For people; the first paragraph of the docstring unless given."""
+    description: str
+    """For people, in Markdown; the rest of the docstring unless given."""
+    deprecated: bool
+    operation_id: str
+    """The name of the route unless given."""
+    responses: Mapping[int | str, Any]
+    """What else it answers, by status: a text, a type, None for no content, or a Response Object of OpenAPI,
+    in which "model" may name a type.
+    """
+    external_docs: str | Mapping[str, str]
+    include_in_schema: bool
+    """False: the OpenAPI document says nothing of it."""
+    openapi_extra: Mapping[str, Any]
+    """Further members of its Operation Object; objects are merged."""
     hooks: Iterable[object]
     """Put round this route alone, inside those of routers and applications, the first outermost."""
 

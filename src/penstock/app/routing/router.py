@@ -15,7 +15,7 @@ from penstock.app.routing.options import RouteOptions, WebSocketOptions
 from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Unpack
 
     from penstock.app.application import App
@@ -87,10 +87,23 @@ class Router(DeclaresHooks):
     ... def item(item_id: int) -> dict: return {"id": item_id}
     """
 
-    def __init__(self, prefix: str = "", *, tags: Iterable[str] = (), hooks: Iterable[object] = ()) -> None:
+    def __init__(
+        self,
+        prefix: str = "",
+        *,
+        tags: Iterable[str] = (),
+        hooks: Iterable[object] = (),
+        responses: Mapping[int | str, Any] | None = None,
+        deprecated: bool = False,
+        include_in_schema: bool = True,
+    ) -> None:
         self.prefix = _checked_prefix(prefix)
         self.tags = _checked_tags(tags)
         super().__init__(hooks)
+        self.responses = responses or {}
+        """For the OpenAPI document, as these three: what each of its routes may answer, too."""
+        self.deprecated = deprecated
+        self.include_in_schema = include_in_schema
         self._routes: list[Route] = []
         self._children: list[tuple[str, Router]] = []
         self._is_frozen = False

@@ -1,0 +1,58 @@
+"""The content of a request: one JSON body, a form, files, or a stream of octets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from penstock.app.binding.signature import REQUIRED
+from penstock.app.openapi.keywords import described, plain_value
+from penstock.app.schema.objects import Object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from penstock.app.binding.signature import Argument
+    from penstock.app.openapi.components import Schema
+    from penstock.app.openapi.schemas import Schemas
+
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
+
+def request_body(arguments: Iterable[Argument], schemas: Schemas) -> Schema | None:
+    """Return the Request Body Object of an operation; None when it reads none, or by itself."""
+    by_source: dict[str, list[Argument]] = {}
+    for argument in arguments:
+        by_source.setdefault(argument.source, []).append(argument)
+    if "body" in by_source:
+        return _json(by_source["body"], schemas)
+    if "stream" in by_source:
+        return {"content": {"*/*": {}}}
+    return None
+
+
+def _json(arguments: list[Argument], schemas: Schemas) -> Schema:
+    first = arguments[0]
+    node = first.model.validator.node if first.model is not None else None
+    body: Schema = {}
+    if first.is_embedded and isinstance(node, Object):
+        schema = schemas.members(node)
+        for argument in arguments:
+            schema["properties"][argument.key] = _member(schema["properties"][argument.key], argument)
+    else:
+        schema = dict(schemas.of(node)) if node is not None else {}
+        described(schema, None, first.field)
+        if first.field is not None and "description" in schema and first.field.description:
+            body["description"] = schema.pop("description")
+    body["content"] = {"application/json": {"schema": schema}}
+    if any(argument.default is REQUIRED for argument in arguments):
+        body["required"] = True
+    return body
+
+
+def _member(schema: Schema, argument: Argument) -> Schema:
+    schema = dict(schema)
+    value: Any = plain_value(argument.default) if argument.default is not REQUIRED else REQUIRED
+    if value is not REQUIRED and argument.default is not None:
+        schema["default"] = value
+    return described(schema, None, argument.field)
