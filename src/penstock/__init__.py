@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from penstock.app.security.request_id import RequestID
     from penstock.app.security.signing import Signer
     from penstock.app.sessions.cookie import CookieSessions
+    from penstock.app.sessions.server import ServerSessions
     from penstock.app.static.files import StaticFiles
     from penstock.app.stores.memory import MemoryStore
     from penstock.app.stores.redis import RedisStore
@@ -97,6 +98,7 @@ _PLACES = {
     "Response": "penstock.http.response",
     "Router": "penstock.app.routing.router",
     "SecurityHeaders": "penstock.app.security.headers",
+    "ServerSessions": "penstock.app.sessions.server",
     "Session": "penstock.http.session",
     "Signer": "penstock.app.security.signing",
     "StaticFiles": "penstock.app.static.files",
@@ -150,6 +152,7 @@ __all__ = [
     "Response",
     "Router",
     "SecurityHeaders",
+    "ServerSessions",
     "Session",
     "Signer",
     "StaticFiles",

@@ -47,6 +47,7 @@ PUBLIC = {
     "Response",
     "Router",
     "SecurityHeaders",
+    "ServerSessions",
     "Session",
     "Signer",
     "StaticFiles",

@@ -133,9 +133,20 @@ class Session(MutableMapping[str, Any]):
             raise _no_json(data) from None
         return octets
 
-    def values_before(self) -> dict[str, Any]:
-        """Return the values as they were read."""
-        return _parsed(self.kept) if self.kept is not None else {}
+    def upon(self, there: bytes, own: bytes) -> bytes:
+        """Return the values `own` of this request, changed from what it read, put upon those that are `there`
+        by now: of each key the one that changed.
+        """
+        before = self.kept.octets if self.kept is not None else b"{}"
+        if there == before:
+            return own
+        values, changed, known = _parsed(there), _parsed(own), _parsed(before)
+        for key in known.keys() - changed.keys():
+            values.pop(key, None)
+        for key, value in changed.items():
+            if key not in known or _encode(known[key]) != _encode(value):
+                values[key] = value
+        return _encode(values).encode()
 
     def seal(self) -> None:
         """Refuse changes from now on: the response is on its way."""
@@ -148,7 +159,7 @@ class Session(MutableMapping[str, Any]):
             try:
                 kept = self._read(self)
                 if kept is not None:
-                    data = _parsed(kept)
+                    data = _parsed(kept.octets)
                     self.kept = kept
             except ValueError:  # what another program keeps in the same place
                 pass
@@ -170,8 +181,8 @@ def touched_session(request: Request) -> Session | None:
     return session if session is not None and session.is_touched else None
 
 
-def _parsed(kept: Kept) -> dict[str, Any]:
-    values = loads(kept.octets)
+def _parsed(octets: bytes) -> dict[str, Any]:
+    values = loads(octets)
     if not isinstance(values, dict):
         raise ValueError("no object")  # noqa: TRY004 - caught where a broken text is
     return values

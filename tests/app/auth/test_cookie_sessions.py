@@ -208,7 +208,8 @@ def test_an_answer_that_was_only_read_for_is_private_and_sets_nothing():
     ],
 )
 def test_cache_control_is_made_private(stated, sent):
-    assert carrier.marked(Response(b"", 200, {"Cache-Control": stated})).headers["cache-control"] == sent
+    response = Response(b"", 200, {"Cache-Control": stated})
+    assert carrier.marked(response, Request.build()).headers["cache-control"] == sent
 
 
 def test_a_change_inside_a_value_is_written():

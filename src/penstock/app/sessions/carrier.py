@@ -124,10 +124,10 @@ def begun_s(session: Session, now: int) -> int:
     return now if session.kept is None or session.is_rotated else session.kept.begun_s
 
 
-def marked(response: Response) -> Response:
+def marked(response: Response, request: Request) -> Response:
     """Return a copy that no shared cache keeps (RFC 9111 §5.2.2.7), and none for another cookie."""
     # The answer to a handshake is one connection's already, and has no copy.
-    changed = response if response.status == 101 else own_copy(response)
+    changed = response if response.status == 101 else own_copy(response, request)
     fields = changed.headers
     add_vary(fields, "Cookie")
     _make_private(fields)

@@ -44,6 +44,7 @@ class CookieSessions:
     """
 
     replaces_outer = True
+    copies = True
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class CookieSessions:
         session = sealed_session(self, request)
         if session is None:
             return response
-        answer = marked(response)
+        answer = marked(response, request)
         if answer.status < 500:
             self._write(session, request, answer)
         return answer
