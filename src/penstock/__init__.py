@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from penstock.app.application import App
+    from penstock.app.caching.cache import Cache
     from penstock.app.routing.controller import (
         Controller,
         delete,
@@ -71,6 +72,7 @@ _PLACES = {
     "Body": "penstock.app.schema.markers",
     "BodyStream": "penstock.http.handler",
     "CORS": "penstock.app.security.cors",
+    "Cache": "penstock.app.caching.cache",
     "ClientDisconnected": "penstock.errors",
     "Compression": "penstock.http.compression",
     "Controller": "penstock.app.routing.controller",
@@ -125,6 +127,7 @@ __all__ = [
     "AsyncTestClient",
     "Body",
     "BodyStream",
+    "Cache",
     "ClientDisconnected",
     "Compression",
     "Controller",

@@ -20,6 +20,7 @@ PUBLIC = {
     "Body",
     "BodyStream",
     "CORS",
+    "Cache",
     "ClientDisconnected",
     "Compression",
     "Controller",
