@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from penstock.app.application import App
     from penstock.app.caching.cache import Cache
+    from penstock.app.forms.stream import FormPart, MultipartStream
     from penstock.app.routing.controller import (
         Controller,
         delete,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         websocket_route,
     )
     from penstock.app.routing.router import Router
-    from penstock.app.schema.markers import Body, Cookie, Field, Header, Path, Query
+    from penstock.app.schema.markers import Body, Cookie, Field, File, Form, Header, Path, Query
     from penstock.app.schema.partial import Partial
     from penstock.app.security.cors import CORS
     from penstock.app.security.cross_site import FetchMetadata
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from penstock.http.event_stream import EventStream
     from penstock.http.events import Event
     from penstock.http.file_response import FileResponse
+    from penstock.http.form import FormData, FormLimits
     from penstock.http.handler import BodyStream
     from penstock.http.headers import Headers
     from penstock.http.request import Request
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
         TextResponse,
     )
     from penstock.http.session import Session
+    from penstock.http.upload import UploadFile
 
 __version__ = "0.1.0"
 
@@ -82,7 +85,12 @@ _PLACES = {
     "EventStream": "penstock.http.event_stream",
     "FetchMetadata": "penstock.app.security.cross_site",
     "Field": "penstock.app.schema.markers",
+    "File": "penstock.app.schema.markers",
     "FileResponse": "penstock.http.file_response",
+    "Form": "penstock.app.schema.markers",
+    "FormData": "penstock.http.form",
+    "FormLimits": "penstock.http.form",
+    "FormPart": "penstock.app.forms.stream",
     "HTMLResponse": "penstock.http.response",
     "HTTPError": "penstock.errors",
     "HTTPSRedirect": "penstock.app.security.https",
@@ -90,6 +98,7 @@ _PLACES = {
     "Headers": "penstock.http.headers",
     "JSONResponse": "penstock.http.response",
     "MemoryStore": "penstock.app.stores.memory",
+    "MultipartStream": "penstock.app.forms.stream",
     "Partial": "penstock.app.schema.partial",
     "Path": "penstock.app.schema.markers",
     "Query": "penstock.app.schema.markers",
@@ -110,6 +119,7 @@ _PLACES = {
     "TestClient": "penstock.app.testing.client",
     "TextResponse": "penstock.http.response",
     "TrustedHosts": "penstock.app.security.hosts",
+    "UploadFile": "penstock.http.upload",
     "WebSocket": "penstock.app.websocket.socket",
     "WebSocketDisconnect": "penstock.errors",
     "delete": "penstock.app.routing.controller",
@@ -137,7 +147,12 @@ __all__ = [
     "EventStream",
     "FetchMetadata",
     "Field",
+    "File",
     "FileResponse",
+    "Form",
+    "FormData",
+    "FormLimits",
+    "FormPart",
     "HTMLResponse",
     "HTTPError",
     "HTTPSRedirect",
@@ -145,6 +160,7 @@ __all__ = [
     "Headers",
     "JSONResponse",
     "MemoryStore",
+    "MultipartStream",
     "Partial",
     "Path",
     "Query",
@@ -165,6 +181,7 @@ __all__ = [
     "TestClient",
     "TextResponse",
     "TrustedHosts",
+    "UploadFile",
     "WebSocket",
     "WebSocketDisconnect",
     "__version__",

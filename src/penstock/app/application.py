@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from penstock.app.routing.converters import Converter
     from penstock.app.routing.options import RouteOptions
     from penstock.http.compression import Compression
+    from penstock.http.form import FormLimits
     from penstock.http.handler import Endpoint, ServerView
     from penstock.http.request import Request
 
@@ -64,6 +65,8 @@ class App(Router):
     `hooks` are put round everything, the first outermost: `CORS(...)`, `SecurityHeaders(...)` or any object
     with `before`, `after`, `on_error` or `around` (`penstock.app.hooks`).
     `about` describes it (`penstock.app.openapi.about`): `title`, `version`, `description`, `openapi_url`, ...
+    with `before(request)` or `after(request, response)`.
+    `form_limits` says how much a form may hold, for routes that do not say it themselves.
     """
 
     resolve: Callable[[Request], Endpoint]
@@ -76,6 +79,7 @@ class App(Router):
         converters: Mapping[str, Converter] | None = None,
         compression: Compression | None = None,
         hooks: Iterable[object] = (),
+        form_limits: FormLimits | None = None,
         **about: Unpack[About],
     ) -> None:
         super().__init__(hooks=hooks)
@@ -85,6 +89,7 @@ class App(Router):
         self.compression = compression
         self.about: About = _checked(about) if about else {}
         self.webhooks: Router = self.about.get("webhooks") or Router()
+        self.form_limits = form_limits
         self.state = State()
         self.converters: dict[str, Converter] = {}
         self.startup_functions: list[Callable[[], Any]] = []

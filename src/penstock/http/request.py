@@ -15,6 +15,7 @@ from penstock.http.headers import Headers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from penstock.http.form import FormData, FormLimits
     from penstock.http.handler import BodyStream, ConnectionView, Draining, ServerView
     from penstock.http.query import Query
     from penstock.http.response import Response
@@ -186,6 +187,29 @@ class Request:
         from penstock.http.json import loads
 
         return loads(self.body)
+
+    def form(self, limits: FormLimits | None = None) -> FormData:
+        """Return the body parsed as a form, urlencoded or multipart; the same one each time. `limits` beside
+        those of the route count when it is first asked for.
+
+        HTTPError 415 when the body is no form, 400 when it is malformed, 413 beyond a limit. RuntimeError for
+        a handler that streams its content.
+        """
+        form: FormData | None = self._kept("form")
+        if form is None:
+            from penstock.http.form import DEFAULT_LIMITS, read_form
+
+            form = self.keep_form(read_form(self, limits or self._kept("form_limits") or DEFAULT_LIMITS))
+        return form
+
+    def keep_form(self, form: FormData) -> FormData:
+        """Have `form` return this one."""
+        self._keep("form", form)
+        return form
+
+    def limit_form(self, limits: FormLimits) -> None:
+        """Have `form` hold a body to these limits, unless it is told others."""
+        self._keep("form_limits", limits)
 
     @property
     def http_version(self) -> str:

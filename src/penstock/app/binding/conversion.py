@@ -66,6 +66,14 @@ class Conversion:
         result.convert, result.constraints = convert, [*self.constraints, *constraints]
         return result
 
+    def is_spelled(self, text: str) -> bool:
+        """Tell whether a text is a value of the annotation, whatever the constraints."""
+        try:
+            self._base(text)
+        except ValueError:
+            return False
+        return True
+
     def as_optional(self) -> Conversion:
         """Return the same, of which None is a value, too."""
         result = copy(self)

@@ -48,6 +48,8 @@ def faults_of(argument: Argument, request: Request) -> list[Fault]:
     """Return the faults of one argument; `[]` when the quick way takes it. HTTPError when the body is
     unreadable.
     """
+    if argument.form is not None:
+        return argument.form.faults(request.form())
     if argument.model is not None:
         return argument.model.faults(request) if request.body or argument.default is REQUIRED else []
     key, conversion = argument.key, argument.conversion

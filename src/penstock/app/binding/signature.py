@@ -16,29 +16,36 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from penstock.app.binding.body import Model, embedding_model
 from penstock.app.binding.conversion import Conversion
 from penstock.app.binding.notations import TEXT
+from penstock.app.forms.parameters import FormParameter, form_parameter
+from penstock.app.forms.stream import MultipartStream
+from penstock.app.forms.text_members import file_kind
 from penstock.app.routing.router import describe, inner_function
 from penstock.app.schema.annotations import Unsupported, is_union, name_of, peel, split
 from penstock.app.schema.constraints import constraints_in, make_constraints
-from penstock.app.schema.markers import Body, Cookie, Field, Header, Path, Query
+from penstock.app.schema.markers import Body, Cookie, Field, File, Form, Header, Path, Query
 from penstock.app.schema.reading import holds_model
 from penstock.app.websocket.socket import WebSocket
 from penstock.errors import ApplicationError
 from penstock.http.handler import BodyStream
 from penstock.http.request import Request
+from penstock.http.upload import UploadFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from penstock.app.routing.template import Parameter, Template
 
-Source = Literal["path", "query", "header", "cookie", "body", "request", "stream", "websocket"]
+Source = Literal[
+    "path", "query", "header", "cookie", "body", "form", "file", "parts", "request", "stream", "websocket"
+]
 REQUIRED: Final = inspect.Parameter.empty
 """Stands for "no default"."""
 
 _CAN_BE = (
     "str, int, float, bool, Decimal, UUID, datetime, date, time, timedelta, an Enum, a Literal, one of those "
     "or None, list[...] of those from the query, Request, BodyStream, a dataclass or another model for the "
-    "JSON body, any type of the body as Annotated[..., Body()]"
+    "JSON body, any type of the body as Annotated[..., Body()], a field of a form as Annotated[..., Form()], "
+    "UploadFile"
 )
 _SOURCES: Final[dict[type[Field], Source]] = {
     Path: "path",
@@ -46,6 +53,8 @@ _SOURCES: Final[dict[type[Field], Source]] = {
     Header: "header",
     Cookie: "cookie",
     Body: "body",
+    Form: "form",
+    File: "file",
 }
 
 
@@ -67,6 +76,8 @@ class Argument(NamedTuple):
     """What describes it: the last of our markers in its annotation."""
     annotation: object = REQUIRED
     """As it was written, resolved."""
+    form: FormParameter | None = None
+    """For the fields and files of a form."""
 
     @property
     def is_embedded(self) -> bool:
@@ -147,6 +158,8 @@ def _argument(
         return Argument(name, "request", is_keyword=is_keyword)
     if annotation is BodyStream:
         return Argument(name, "stream", is_keyword=is_keyword)
+    if annotation is MultipartStream:
+        return Argument(name, "parts", is_keyword=is_keyword)
     if annotation is WebSocket or (annotation is REQUIRED and name == "websocket" and name not in in_path):
         return Argument(name, "websocket", is_keyword=is_keyword)
     field = next((one for one in reversed(metadata) if isinstance(one, Field)), None)
@@ -159,6 +172,9 @@ def _argument(
         if source == "body":
             model = Model(whole, field.unknown if isinstance(field, Body) else None)
             return argument._replace(model=model, default=_default(parameter, annotation))
+        if source in ("form", "file"):
+            form = form_parameter(key, whole, field, parameter.default)
+            return argument._replace(form=form, conversion=form.conversion, default=form.default)
         conversion = TEXT.conversion(whole)
         if source == "cookie" and conversion.item is not None:
             raise Unsupported(f"a cookie is one value, {name_of(annotation)} is several")
@@ -196,6 +212,8 @@ def _source(
         return said
     if key in in_path:
         return "path"
+    if file_kind(annotation) is not None:
+        return "file"
     return "body" if holds_model(annotation) else "query"
 
 
@@ -249,7 +267,8 @@ def _resolved(handler: Callable[..., Any], annotation: object, where: str) -> ob
     holder = SimpleNamespace(__annotations__={"it": annotation})
     # Our own names, often imported under TYPE_CHECKING only, are known all the same; locals win, so they come
     # second.
-    names = {"Request": Request, "BodyStream": BodyStream, "WebSocket": WebSocket}
+    ours: tuple[type, ...] = (Request, BodyStream, WebSocket, UploadFile, MultipartStream)
+    names = {one.__name__: one for one in ours}
     attempts: tuple[dict[str, Any], ...] = ({}, names)
     fault: Exception | None = None
     for attempt in attempts:

@@ -44,7 +44,7 @@ class Binding:
         """Assign `arg<tag>_<name>` for every argument that is bound from the request."""
         by_source = {
             source: [one for one in signature.arguments if one.source == source]
-            for source in ("path", "query", "header", "cookie", "body")
+            for source in ("path", "query", "header", "cookie", "body", "form", "file", "parts")
         }
         lines = []
         if by_source["path"]:
@@ -57,7 +57,9 @@ class Binding:
         lines += self._look_up_lines("request.headers", by_source["header"], tag)
         lines += self._look_up_lines("request.cookies", by_source["cookie"], tag)
         lines += self._body_lines(by_source["body"], tag)
-        if not any(one.conversion is not None or one.model is not None for one in signature.arguments):
+        lines += self._form_lines([*by_source["form"], *by_source["file"]], tag)
+        lines += [f"arg{tag}_{one.name} = open_parts(request)" for one in by_source["parts"]]
+        if not any(one.conversion or one.model or one.form for one in signature.arguments):
             return lines  # nothing can fail
         return [
             "try:",
@@ -92,6 +94,14 @@ class Binding:
             if argument.default is not REQUIRED:
                 value += f" if {argument.key!r} in members else {self._default(argument, tag)}"
             lines.append(f"arg{tag}_{argument.name} = {value}")
+        return lines
+
+    def _form_lines(self, arguments: list[Argument], tag: str) -> list[str]:
+        lines = ["form = request.form()"] if arguments else []
+        for argument in arguments:
+            assert argument.form is not None  # noqa: S101 - for the type checker
+            self._scope[f"read{tag}_{argument.name}"] = argument.form.read
+            lines.append(f"arg{tag}_{argument.name} = read{tag}_{argument.name}(form)")
         return lines
 
     def _query_lines(self, arguments: list[Argument], tag: str) -> list[str]:

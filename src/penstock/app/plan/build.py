@@ -6,6 +6,7 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.binding.signature import Signature, read_signature
+from penstock.app.forms.parameters import takes_form
 from penstock.app.plan.binding import Binding, call_expression
 from penstock.app.plan.code import compile_plan, indented
 from penstock.app.plan.result import known_result_lines, make_responder, result_scope, stream_type_of
@@ -58,6 +59,11 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
         route=placed.path,
         timeout_s=route.timeout_s,
     )
+    if takes_form(scope["arguments"]):
+        from penstock.app.forms.route import adapt_endpoint  # here: most applications have no forms
+
+        adapt_endpoint(endpoint, placed, scope, failures)
+        call, is_async = endpoint.call, endpoint.run == TASK
     return Plan(call, source, endpoint, is_async, signature)
 
 

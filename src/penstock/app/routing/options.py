@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from penstock.http.form import FormLimits
+
 Run = Literal["inline", "thread", "process"]
 
 
@@ -23,6 +25,8 @@ class RouteOptions(TypedDict, total=False):
     """
     body_limit: int
     """Octets of content accepted, instead of the server's limit."""
+    form_limits: FormLimits
+    """How much a form may hold, instead of what the application says."""
     cancel_on_disconnect: bool
     """Cancel an `async def` handler when its client has gone."""
     timeout_s: float

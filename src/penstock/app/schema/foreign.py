@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]{1,9})\]|\[\.\.\.\]")
 
 
-def _parsed_message(text: str) -> tuple[str, list[str | int]]:
+def parsed_message(text: str) -> tuple[str, list[str | int]]:
     """Return what msgspec says, without the value it repeats, and where."""
     message, mark, path = text.rpartition(" - at `")
     if not mark:
@@ -84,7 +84,7 @@ class Struct(Foreign):
         try:
             return self._convert(value, self.annotation)
         except self._error as error:
-            message, where = _parsed_message(str(error))
+            message, where = parsed_message(str(error))
             return report.add((*loc, *where), message, "value")
 
 

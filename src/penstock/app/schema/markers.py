@@ -1,8 +1,8 @@
 """What stands in `Annotated[...]` beside a type: where a parameter comes from, what its values must satisfy,
 how it is described.
 
-`Field` is for the fields of a model and for types anywhere; `Query`, `Path`, `Header`, `Cookie` and `Body`
-are for the parameters of a handler, and say the source, too.
+`Field` is for the fields of a model and for types anywhere; `Query`, `Path`, `Header`, `Cookie`, `Body`,
+`Form` and `File` are for the parameters of a handler, and say the source, too.
 """
 
 from __future__ import annotations
@@ -71,3 +71,16 @@ class Body(Field):
     """What becomes of members a model does not name, for the models that do not say it themselves by
     `__unknown_fields__`; None: they are ignored.
     """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form(Field):
+    """A parameter from a field of a form, or a model of several: `Annotated[str, Form()]`."""
+
+    unknown: Unknown | None = None
+    """What becomes of fields a model does not name, as in `Body`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File(Field):
+    """A parameter from a file of a form: an `UploadFile`, or its content as `bytes` or `str`; or a list."""
