@@ -36,6 +36,14 @@ if TYPE_CHECKING:
     from penstock.app.security.headers import SecurityHeaders
     from penstock.app.security.hosts import TrustedHosts
     from penstock.app.security.https import HTTPSRedirect
+    from penstock.app.security.passwords import (
+        ScryptCost,
+        ahash_password,
+        averify_password,
+        hash_password,
+        needs_rehash,
+        verify_password,
+    )
     from penstock.app.security.request_id import RequestID
     from penstock.app.security.signing import Signer
     from penstock.app.sessions.cookie import CookieSessions
@@ -108,6 +116,7 @@ _PLACES = {
     "RequestID": "penstock.app.security.request_id",
     "Response": "penstock.http.response",
     "Router": "penstock.app.routing.router",
+    "ScryptCost": "penstock.app.security.passwords",
     "SecurityHeaders": "penstock.app.security.headers",
     "ServerSessions": "penstock.app.sessions.server",
     "Session": "penstock.http.session",
@@ -122,12 +131,17 @@ _PLACES = {
     "UploadFile": "penstock.http.upload",
     "WebSocket": "penstock.app.websocket.socket",
     "WebSocketDisconnect": "penstock.errors",
+    "ahash_password": "penstock.app.security.passwords",
+    "averify_password": "penstock.app.security.passwords",
     "delete": "penstock.app.routing.controller",
     "get": "penstock.app.routing.controller",
+    "hash_password": "penstock.app.security.passwords",
+    "needs_rehash": "penstock.app.security.passwords",
     "patch": "penstock.app.routing.controller",
     "post": "penstock.app.routing.controller",
     "put": "penstock.app.routing.controller",
     "route": "penstock.app.routing.controller",
+    "verify_password": "penstock.app.security.passwords",
     "websocket_route": "penstock.app.routing.controller",
 }
 
@@ -170,6 +184,7 @@ __all__ = [
     "RequestID",
     "Response",
     "Router",
+    "ScryptCost",
     "SecurityHeaders",
     "ServerSessions",
     "Session",
@@ -185,12 +200,17 @@ __all__ = [
     "WebSocket",
     "WebSocketDisconnect",
     "__version__",
+    "ahash_password",
+    "averify_password",
     "delete",
     "get",
+    "hash_password",
+    "needs_rehash",
     "patch",
     "post",
     "put",
     "route",
+    "verify_password",
     "websocket_route",
 ]
 
