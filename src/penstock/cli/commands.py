@@ -79,6 +79,13 @@ def routes(options: Namespace) -> int:
     return 0
 
 
+def openapi(options: Namespace) -> int:
+    """`penstock openapi`: the OpenAPI document of an application."""
+    from penstock.cli.openapi import describe
+
+    return describe(options)
+
+
 def check(options: Namespace) -> int:
     """`penstock check`: the settings in force and their sources; the application too, when one is named."""
     settings = _resolve(options)

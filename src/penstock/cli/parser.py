@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from penstock.cli import commands, ctl, static
+from penstock.cli import commands, ctl, openapi, static
 from penstock.errors import ConfigError
 from penstock.server.config import SETTINGS, Setting
 from penstock.server.kinds import Several, Switch
@@ -29,6 +29,7 @@ _COMMANDS = {
     "run": "serve an application",
     "dev": "the same while you write it: run --reload",
     "routes": "list the routes of an application",
+    "openapi": "print the OpenAPI document of an application",
     "static": "serve the files in a directory",
     "ctl": "ask a running server how it stands, or have it reload, stop, scale, reopen its logs",
     "check": "show the settings in force and where each comes from; with MODULE:APP, load it too",
@@ -109,11 +110,12 @@ def _make_parser() -> _Parser:
 
 
 def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: str) -> None:
-    has_settings = name != "routes"
+    has_settings = name not in ("routes", "openapi")
     usage = {
         "run": "MODULE:APP [FLAG ...]",
         "dev": "MODULE:APP [FLAG ...]",
         "routes": "MODULE:APP",
+        "openapi": "MODULE:APP [--check FILE]",
         "static": "DIR [FLAG ...]",
         "ctl": ctl.USAGE,
         "check": "[MODULE:APP] [FLAG ...]",
@@ -139,6 +141,8 @@ def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: 
             nargs="?",
             help="what to import, and the name in it: shop.web:app",
         )
+    if name == "openapi":
+        openapi.add_arguments(parser)
     if has_settings:
         taken = [setting for setting in SETTINGS if _takes(name, setting)]
         arguments = {
@@ -188,6 +192,8 @@ class _Version(argparse.Action):
 def _list_flags(options: argparse.Namespace) -> list[str]:
     if options.command is commands.routes:
         return ["--help"]
+    if options.command is commands.openapi:
+        return ["--help", *openapi.FLAGS]
     if options.command is commands.ctl:
         return ["--help", *ctl.FLAGS, *(s.flag for s in SETTINGS if s.key in ctl.SETTINGS_TAKEN)]
     switches = [setting.flag for setting in SETTINGS if isinstance(setting.kind, Switch)]

@@ -165,6 +165,23 @@ class TestWhole:
         app.mount("/inner", inner)
 
         assert operation(app, "/inner/users/{user_id}")["summary"] == "One user"
+        assert operation(app, "/inner/users/{user_id}")["operationId"] == "Users.one"
+
+    def test_a_controller_says_it_for_all_its_routes(self):
+        class Old(Controller):
+            deprecated = True
+            responses = {404: "There is none."}  # noqa: RUF012 - as users write it
+
+            @get("/old")
+            async def old_thing(self) -> str: ...
+
+        app = App()
+        app.include(Old)
+
+        made = operation(app, "/old")
+
+        assert (made["summary"], made["deprecated"]) == ("Old thing", True)
+        assert made["responses"]["404"]["description"] == "There is none."
 
     def test_webhooks_are_described_and_never_served(self):
         more = Router()

@@ -172,11 +172,12 @@ def _texts(described: Described) -> tuple[str, str]:
     first, _, rest = text.partition("\n\n")
     summary, description = options.get("summary"), options.get("description")
     if summary is None:
-        summary = (
-            " ".join(first.split()).removesuffix(".")
-            or route.name.replace("_", " ").strip().capitalize()
-            or route.name
-        )
+        summary = " ".join(first.split()).removesuffix(".") or _spoken(route.name)
     elif description is None:
         rest = text
     return summary, inspect.cleandoc(description) if description is not None else rest.strip()
+
+
+def _spoken(name: str) -> str:
+    """Return a name as words: `Users.create_user` is "Create user"."""
+    return name.rpartition(".")[2].replace("_", " ").strip().capitalize() or name

@@ -25,7 +25,7 @@ from penstock.app.routing.router import Router, describe, inner_function
 from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Unpack
 
     from penstock.app.routing.options import RouteOptions, WebSocketOptions
@@ -51,6 +51,9 @@ class Controller:
     prefix: str = ""
     tags: Iterable[str] = ()
     hooks: Iterable[object] = ()
+    responses: Mapping[int | str, Any] | None = None
+    deprecated: bool = False
+    include_in_schema: bool = True
 
 
 def route(path: str, methods: Iterable[str] = ("GET",), **options: Unpack[RouteOptions]) -> Callable[[F], F]:
@@ -108,7 +111,7 @@ def controller_router(controller: Controller | type[Controller]) -> Router:
     return router
 
 
-_ROUTER_OPTIONS = ("tags", "hooks")
+_ROUTER_OPTIONS = ("tags", "hooks", "responses", "deprecated", "include_in_schema")
 
 
 def _made(controller: Controller | type[Controller]) -> Controller:
