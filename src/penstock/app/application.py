@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from penstock.app.openapi.about import About
     from penstock.app.routing.converters import Converter
     from penstock.app.routing.options import RouteOptions
+    from penstock.app.routing.router import Route
     from penstock.http.compression import Compression
     from penstock.http.form import FormLimits
     from penstock.http.handler import Endpoint, ServerView
@@ -191,15 +192,13 @@ class App(Router):
 
     def routes(self) -> list[RouteRow]:
         """Return every route in the order of declaration; what is wrong with one raises ApplicationError."""
-        from penstock.app.runs import decide_run
-
         return [
             RouteRow(
                 placed.route.shown_methods,
                 placed.path,
                 placed.route.name,
                 handler_name(placed.route.handler),
-                decide_run(placed.route),
+                _runs_as(placed.route),
             )
             for placed in (*self.placed(), *(self.own_routes() if self.has_own_routes else ()))
         ]
@@ -211,7 +210,8 @@ class App(Router):
         from penstock.app.lifespan import Lifespan
 
         is_development = server is not None and getattr(server, "in_development", False)
-        self._lifespan = Lifespan(self.compile(is_development=is_development).apps)
+        compiled = self.compile(is_development=is_development)
+        self._lifespan = Lifespan(compiled.apps, compiled.mounted, server)
         await self._lifespan.open()
 
     async def shutdown(self) -> None:
@@ -269,3 +269,11 @@ def _checked(about: About) -> About:
     from penstock.app.openapi.about import checked_about  # here: most applications say nothing
 
     return checked_about(about)
+
+
+def _runs_as(route: Route) -> str:
+    from penstock.app.runs import decide_run
+
+    if route.interface is not None:
+        return "thread" if route.interface == "wsgi" else "task"
+    return decide_run(route)

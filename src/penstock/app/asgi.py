@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.asgi_content import Content
+from penstock.app.asgi_push import Pushed
 from penstock.app.asgi_request import make_request, make_stand_in
 from penstock.app.asgi_server import ForeignConnection, ForeignServer
 from penstock.errors import (
@@ -27,7 +28,7 @@ from penstock.http.in_threads import InThreads
 from penstock.http.kept_response import KeptResponse
 from penstock.http.partial import narrow
 from penstock.http.problem import problem
-from penstock.http.response import Response, StreamResponse
+from penstock.http.response import PushResponse, Response, StreamResponse
 from penstock.http.status import has_content
 from penstock.wire.limits import Limits
 
@@ -184,12 +185,17 @@ class ASGIApplication:
 
     async def _run(self, endpoint: Endpoint, request: Request, content: Content) -> Response:
         try:
-            if endpoint.run == THREAD:
-                answer: Any = await self._server.run_in_thread(endpoint.call, request)
+            connection: Any = request.connection
+            if endpoint.after is not None:
+                answer: Any = await connection.call_in_thread(endpoint, request)
+            elif endpoint.run == THREAD:
+                answer = await self._server.run_in_thread(endpoint.call, request)
             else:
                 answer = endpoint.call(request)
             if endpoint.cancel_on_disconnect and not isinstance(answer, Response):
                 answer = await _run_while_connected(answer, content)
+            elif connection.is_watched and not isinstance(answer, Response):
+                answer = await _run_and_watch(answer, content, connection)
             response: Any = answer if isinstance(answer, Response) else await answer
         except (HTTPError, ClientDisconnected):
             raise
@@ -257,11 +263,14 @@ class MessageStream:
     async def _pump(self) -> None:
         content: Any = self._response.content
         is_bare = self._request.method == "HEAD" or not has_content(self._response.status)
-        if not hasattr(content, "__aiter__"):
+        is_pushed = isinstance(self._response, PushResponse)
+        if is_pushed:
+            content = Pushed(self._response.source)  # type: ignore[attr-defined]  # as just seen
+        elif not hasattr(content, "__aiter__"):
             content = InThreads(content, self._connection.server)
         iterator = content.__aiter__()
         try:
-            while not is_bare:
+            while is_pushed or not is_bare:  # a source is let run, as it is over a socket
                 self._is_asking = True
                 try:
                     piece = await anext(iterator)
@@ -269,7 +278,8 @@ class MessageStream:
                     break
                 finally:
                     self._is_asking = False
-                await self._send_piece(piece)
+                if not is_bare:
+                    await self._send_piece(piece)
         finally:
             await _call_if_there(iterator, "aclose")
 
@@ -311,6 +321,20 @@ async def _run_while_connected(answer: Awaitable[Any], content: Content) -> Any:
     if is_gone:
         raise ClientDisconnected("the client left before its reply")
     return task.result()
+
+
+async def _run_and_watch(answer: Awaitable[Any], content: Content, connection: ForeignConnection) -> Any:
+    """Wait for an answer; when the client leaves before it, tell who asked to be told, and wait on."""
+    task = asyncio.ensure_future(answer)
+    watch = asyncio.create_task(content.wait_disconnect())
+    try:
+        await asyncio.wait([task, watch], return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            connection.tell_disconnect()
+        return await task
+    finally:
+        watch.cancel()
+        await asyncio.wait([watch])
 
 
 async def _call_if_there(owner: object, name: str) -> None:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterable
     from concurrent.futures import Executor
 
+    from penstock.http.handler import Endpoint
     from penstock.http.request import Request
+    from penstock.http.response import Response
 
 _THREADS = 16  # as `penstock run` has by default
 
@@ -59,6 +61,8 @@ class ForeignServer:
         self.websocket = WebSocketSettings()
         self._threads: Executor | None = None
         self._processes: Executor | None = None
+        self._kept: set[asyncio.Task[Any]] = set()
+        """Calls that go on behind their answer."""
         self._jobs = 0
         """Functions in the thread pool, those that wait included."""
 
@@ -104,6 +108,11 @@ class ForeignServer:
             self._processes = ProcessPoolExecutor(mp_context=get_context("spawn"))
         return await asyncio.get_running_loop().run_in_executor(self._processes, function, *args)
 
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Hold a Task until it is done."""
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
     def stop(self) -> None:
         """Let go of the pools."""
         for pool in (self._threads, self._processes):
@@ -124,6 +133,7 @@ class ForeignConnection:
         self.local: tuple[str, int | None] = (local[0], local[1]) if local else ("", None)
         self.server = server
         self._callbacks: list[Callable[[], None]] = []
+        self._early: asyncio.Future[Response] | None = None
 
     def on_disconnect(
         self,
@@ -131,8 +141,13 @@ class ForeignConnection:
         callback: Callable[[], None],
         task: asyncio.Task[Any] | None = None,  # noqa: ARG002 - the other server's deadlines
     ) -> None:
-        """Call `callback()` when the client is seen to leave, which is while a stream is sent."""
+        """Call `callback()` when the client is seen to leave: while an answer is waited for, or sent."""
         self._callbacks.append(callback)
+
+    @property
+    def is_watched(self) -> bool:
+        """True when somebody wants to be told that the client has left."""
+        return bool(self._callbacks)
 
     def tell_disconnect(self) -> None:
         """The client has left."""
@@ -141,3 +156,32 @@ class ForeignConnection:
 
     def send_interim(self, request: Request, status: int, headers: Iterable[tuple[str, str]]) -> None:
         """Nothing: interim responses are the foreign server's."""
+
+    # Handlers that answer before they return (`http.handler.AnswersEarly`).
+
+    async def call_in_thread(self, endpoint: Endpoint, request: Request) -> Any:
+        """Call an endpoint that has an `after` in the thread pool; return what it answers, early or not."""
+        self._early = early = asyncio.get_running_loop().create_future()
+
+        def call() -> Any:
+            try:
+                return endpoint.call(request)
+            finally:
+                # Before the reply is sent, not after: where that is done, nobody waits for it.
+                if endpoint.after is not None:
+                    endpoint.after()
+
+        job = asyncio.create_task(self.server.run_in_thread(call))
+        await asyncio.wait([job, early], return_when=asyncio.FIRST_COMPLETED)
+        if not early.done():
+            return await job
+        self.server.keep(job)
+        return early.result()
+
+    def answer_early(self, request: Request, response: Response) -> bool:  # noqa: ARG002 - one request
+        """In the handler's thread, once: send a response that is made on the loop."""
+        early = self._early
+        assert early is not None  # noqa: S101 - it is called through `call_in_thread`
+        loop = early.get_loop()
+        loop.call_soon_threadsafe(lambda: None if early.done() else early.set_result(response))
+        return True

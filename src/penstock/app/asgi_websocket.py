@@ -93,6 +93,11 @@ class ForeignSession:
     def is_answered(self) -> bool:
         return self._answer.done()
 
+    @property
+    def is_over(self) -> bool:
+        """True once it has ended, whichever side ended it."""
+        return self._disconnect is not None
+
     async def accept(self, subprotocol: str | None = None, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Become a WebSocket connection, as `Session.accept` does."""
         if self.is_answered:

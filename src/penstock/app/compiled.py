@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from penstock.app.routing.router import Placed, Router
     from penstock.app.routing.template import Template
     from penstock.app.routing.tree import Node
+    from penstock.http.handler import Handler
     from penstock.http.request import Request
 
 
@@ -39,6 +40,9 @@ class Compiled:
         self.templates: dict[str, list[Template]] = {}
         """By route name, for `url_for`."""
         self.plans: list[tuple[Placed, Plan]] = []
+        self.mounted: list[Handler] = []
+        """The gateways to applications of other interfaces, one for each application."""
+        self._gateways: dict[int, Handler] = {}
         bounds = [self._bind(placed) for placed in app.placed()]
         if app.has_own_routes:
             bounds += [self._bind(placed) for placed in app.own_routes()]
@@ -50,13 +54,20 @@ class Compiled:
         )  # after the routes, which refuse a router inside itself
         self.methods = METHODS.union(*(bound.placed.route.methods for bound in bounds))
         self.resolve = build_resolver(bounds, _EndpointMaker(app), _make_preflight)
+        if self.mounted:
+            from penstock.app.mounting import choosing
+
+            self.resolve = choosing(self.resolve)
 
     def _bind(self, placed: Placed) -> Bound:
         try:
             template = parse_template(placed.path, _converters(placed.apps))
         except ApplicationError as error:
             raise ApplicationError(f"{placed.label}: {error}") from None
+        self.templates.setdefault(placed.route.name, []).append(template)
         scopes = scopes_of(placed)
+        if placed.route.interface is not None:
+            return Bound(placed, template, self._mount(placed, scopes), template.names)
         failures = _failures(placed.apps, scopes, _place_of(placed))
         build = build_plan if placed.route.websocket is None else _websocket_builder()
         plan = build(placed, template, failures)
@@ -67,8 +78,24 @@ class Compiled:
         laid = _with_hooks(laid, scopes, placed.routers, failures, placed.label)
         endpoint.call, endpoint.run = laid.call, laid.run
         self.plans.append((placed, plan))
-        self.templates.setdefault(placed.route.name, []).append(template)
         return Bound(placed, template, plan.endpoint, template.names)
+
+    def _mount(self, placed: Placed, scopes: list[list[Any]]) -> Endpoint:
+        from penstock.app.mounting import MountPoint, make_handler
+
+        application, interface = placed.route.handler, placed.route.interface or ""
+        handler = self._gateways.get(id(application))
+        if handler is None:
+            handler = self._gateways[id(application)] = make_handler(application, interface)
+            self.mounted.append(handler)
+        failures = _failures(placed.apps, scopes, THREAD if interface == "wsgi" else INLINE)
+
+        def with_hooks(laid: Laid) -> Laid:
+            return _with_hooks(laid, scopes, placed.routers, failures, placed.label)
+
+        point = MountPoint(placed, handler, failures, with_hooks)
+        _set(point, settings_of(scopes))
+        return point
 
 
 def _is_answered(tree: Node[Bound], placed: Placed) -> bool:

@@ -1,9 +1,9 @@
 """Start-up and shutdown of applications: what opens first closes last, and everything is closed.
 
 An application's lifespan opens first, then its start-up functions run in order, then those of the
-applications mounted in it. When one fails, what was opened before it is closed and the failure stops the
-server. All of it happens in one task, because a task group or a cancel scope opened in one task cannot be
-closed in another.
+applications mounted in it, those of ASGI last. When one fails, what was opened before it is closed and the
+failure stops the server. All of it happens in one task, because a task group or a cancel scope opened in one
+task cannot be closed in another.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from penstock.app.application import App
+    from penstock.http.handler import Handler, ServerView
 
 
 class Lifespan:
     """The open lifespans of some applications, outermost first."""
 
-    def __init__(self, apps: Iterable[App]) -> None:
+    def __init__(
+        self, apps: Iterable[App], mounted: Iterable[Handler] = (), server: ServerView | None = None
+    ) -> None:
         self._apps = list(apps)
+        self._mounted = list(mounted)
+        self._server = server
         self._closing = asyncio.Event()
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
@@ -52,6 +57,9 @@ class Lifespan:
             async with AsyncExitStack() as stack:
                 for app in self._apps:
                     await _open(app, stack)
+                for handler in self._mounted:
+                    await handler.startup(self._server)  # type: ignore[arg-type]  # gateways do not look at it
+                    stack.push_async_callback(handler.shutdown)
                 if self._opened.cancelled():
                     return
                 self._opened.set_result(None)

@@ -59,7 +59,10 @@ class ASGIHandler:
         self._app = app
         self._whole = Endpoint(self._call, INLINE)
         self._streamed = Endpoint(self._call, INLINE, streams_body=True)
-        self._websocket = Endpoint(self._converse, INLINE)
+        self.conversing = Endpoint(self._converse, INLINE)
+        """For WebSocket. `resolve` finds it by what the request says; for a connection that has done the
+        handshake itself, and has `make_session`, it is taken at once.
+        """
         self._speaks_websocket: bool | None = None
         """None: nobody asked yet."""
         self._lifespan: Lifespan | None = None
@@ -69,7 +72,7 @@ class ASGIHandler:
 
     def resolve(self, request: Request) -> Endpoint:
         if request.framing.upgrade is not None and self._converses(request):
-            return self._websocket
+            return self.conversing
         return self._whole if takes_whole(request) else self._streamed
 
     def _converses(self, request: Request) -> bool:
@@ -142,10 +145,13 @@ class ASGIHandler:
 
     def _converse(self, request: Request) -> Response | Awaitable[Response]:
         """Answer a handshake of WebSocket. The Origin of a page is the application's to judge."""
-        check_handshake(request, ["*"])
         connection = request.connection
         assert connection is not None  # noqa: S101 - requests come over one
-        session = Session(request, connection.server.websocket)
+        make_session = getattr(connection, "make_session", None)
+        if make_session is None:
+            check_handshake(request, ["*"])
+            make_session = Session
+        session = make_session(request, connection.server.websocket)
         conversation = Conversation(session)
         scope = self._make_scope(request)
         del scope["method"]
@@ -165,7 +171,8 @@ class ASGIHandler:
                 task.add_done_callback(partial(self._end_conversation, conversation))
             else:
                 conversation.finish(None)
-        return session.answer()
+        answer: Response | Awaitable[Response] = session.answer()
+        return answer
 
     def _end_conversation(self, conversation: Conversation, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -201,12 +208,15 @@ class ASGIHandler:
 
 
 def _tell_more(scope: dict[str, Any], request: Request) -> None:
-    """What a request has beyond its fields: the authority of its target, and what trusted proxies say."""
-    prefix = request.prefix
-    if prefix and request.raw_path != b"*":
-        scope["root_path"] = prefix
-        scope["path"] = prefix + scope["path"]  # the path the client asked for: `root_path` is part of it
-        scope["raw_path"] = prefix.encode("ascii") + scope["raw_path"]
+    """What a request has beyond its fields: the authority of its target, what trusted proxies say, and where
+    the application is mounted.
+    """
+    prefix, mounted_at = request.prefix, request.mounted_at
+    if (prefix or mounted_at) and request.raw_path != b"*":
+        taken = _unquote(prefix.encode())
+        scope["root_path"] = taken + _unquote(mounted_at.encode("ascii"))
+        scope["path"] = taken + scope["path"]  # the path the client asked for: `root_path` is part of it
+        scope["raw_path"] = prefix.encode() + scope["raw_path"]
     authority = request.authority
     if authority is not None:  # it beats the Host field (RFC 9112 §3.2.2)
         scope["headers"] = [(b"host", authority), *[pair for pair in scope["headers"] if pair[0] != b"host"]]

@@ -50,8 +50,11 @@ def make_environ(request: Request, content: BytesIO | Input) -> dict[str, Any]:
         environ["REMOTE_PORT"] = str(client[1])
     environ["wsgi.input"] = content
     environ["wsgi.errors"] = sys.stderr
-    if not request.is_plain:  # what trusted proxies say, and the authority of the target (RFC 9112 §3.2.2)
-        environ["SCRIPT_NAME"] = request.prefix
+    if not request.is_plain:  # proxies, mounts, and the authority of the target (RFC 9112 §3.2.2)
+        mounted_at = request.mounted_at.encode("ascii")
+        environ["SCRIPT_NAME"] = _unquote(request.prefix.encode() + mounted_at)
+        if mounted_at:
+            environ["PATH_INFO"] = _unquote(raw_path[len(mounted_at) :])
         if request.authority is not None:
             environ["HTTP_HOST"] = request.authority.decode("ascii")
     return environ

@@ -245,6 +245,15 @@ class Request:
         self._keep("prefix", value)
 
     @property
+    def mounted_at(self) -> str:
+        """The beginning of the path below which an application is mounted that answers: "", or "/legacy"."""
+        return self._kept("mounted_at") or ""
+
+    @mounted_at.setter
+    def mounted_at(self, value: str) -> None:
+        self._keep("mounted_at", value)
+
+    @property
     def url(self) -> str:
         """The absolute URL the client asked for."""
         return f"{self.scheme}://{self.host}{self.prefix}{self.target}"

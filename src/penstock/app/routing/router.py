@@ -16,7 +16,7 @@ from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import Unpack
+    from typing import TypeGuard, Unpack
 
     from penstock.app.application import App
     from penstock.app.routing.controller import Controller
@@ -48,12 +48,16 @@ class Route(NamedTuple):
     timeout_s: float | None = None
     websocket: WebSocketOptions | None = None
     """Set: the handler converses over a WebSocket."""
+    interface: str | None = None
+    """Set: the handler is a mounted application, of this interface."""
     options: RouteOptions = {}  # noqa: RUF012 - never changed
     """As declared, for those who read an option that is none of the fields above."""
 
     @property
     def shown_methods(self) -> tuple[str, ...]:
-        """The methods, for people: a WebSocket begins as a GET, and is none."""
+        """The methods, for people: a WebSocket begins as a GET, and is none; an application takes all."""
+        if self.interface is not None:
+            return (self.interface.upper(),)
         return self.methods if self.websocket is None else ("WEBSOCKET",)
 
 
@@ -184,15 +188,23 @@ class Router(DeclaresHooks):
         self._check_open("include")
         self._children.append((_checked_prefix(prefix), _as_router(router)))
 
-    def mount(self, prefix: str, router: Router) -> None:
-        """Include a router or a whole application under a prefix.
+    def mount(
+        self, prefix: str, application: Router | Controller | type[Controller] | Callable[..., Any]
+    ) -> None:
+        """Put a whole application under a prefix: an `App`, `StaticFiles`, or one of ASGI or WSGI.
 
-        A mounted application keeps its converters, hooks, exception handlers and lifespan for its own routes;
-        a path no route matches is answered by the outermost application.
+        A mounted `App` keeps its converters, hooks, exception handlers and lifespan for its own routes; a
+        path no route matches is answered by the outermost application. An application of ASGI or WSGI answers
+        every path below the prefix that no other route takes, with "/" every such path at all.
         """
         if not prefix:
             raise ApplicationError("mount needs a prefix such as '/admin'; use include for none")
-        self.include(router, prefix)
+        if isinstance(application, Router) or _is_controller(application):
+            self.include(application, prefix)
+            return
+        from penstock.app.mounting import Mounted
+
+        self.include(Mounted(application), "" if prefix == "/" else prefix)
 
     def freeze(self) -> None:
         """Refuse routes from now on: the application has been compiled, they would never be served."""
@@ -287,12 +299,18 @@ def _as_router(value: object) -> Router:
     """Return what is included: a router, or the one a controller is."""
     if isinstance(value, Router):
         return value
-    from penstock.app.routing.controller import Controller, controller_router
+    if _is_controller(value):
+        from penstock.app.routing.controller import controller_router
 
-    if isinstance(value, Controller) or (isinstance(value, type) and issubclass(value, Controller)):
         return controller_router(value)
     given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
     raise ApplicationError(f"include takes a Router, an App or a Controller, not {given}")
+
+
+def _is_controller(value: object) -> TypeGuard[Controller | type[Controller]]:
+    from penstock.app.routing.controller import Controller
+
+    return isinstance(value, Controller) or (isinstance(value, type) and issubclass(value, Controller))
 
 
 def _checked_tags(tags: Iterable[str]) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ class StaticFiles(Router):
             ("/{path:path}", ("GET",), serve),
         ]
         if prefix:
-            routes.append(("", ("GET",), _redirect_to_mount))
+            routes.append(("", ("GET",), redirect_to_mount))
         if self.uploads:
             routes.append(("/{path:path}", ("PUT", "POST"), self._make_uploader(depth)))
         for path, methods, handler in routes:
@@ -288,11 +288,12 @@ def _narrowed(request: Request, response: Response) -> Response:
     return response if narrowed is original else narrowed
 
 
-def _redirect_to_mount(request: Any) -> Response:
+def redirect_to_mount(request: Any) -> Response:
+    """Lead from the prefix of a mount to the path below it."""
     return _redirect_to_folder(request)
 
 
-_redirect_to_mount.__annotations__.clear()  # as a handler: `request` without one is the request
+redirect_to_mount.__annotations__.clear()  # as a handler: `request` without one is the request
 
 
 def _redirect_to_folder(request: Request) -> Response:
