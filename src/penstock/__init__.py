@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.app.application import App
     from penstock.app.caching.cache import Cache
     from penstock.app.forms.stream import FormPart, MultipartStream
+    from penstock.app.injection.depends import Depends
     from penstock.app.routing.controller import (
         Controller,
         delete,
@@ -89,6 +90,7 @@ _PLACES = {
     "Controller": "penstock.app.routing.controller",
     "Cookie": "penstock.app.schema.markers",
     "CookieSessions": "penstock.app.sessions.cookie",
+    "Depends": "penstock.app.injection.depends",
     "Event": "penstock.http.events",
     "EventStream": "penstock.http.event_stream",
     "FetchMetadata": "penstock.app.security.cross_site",
@@ -157,6 +159,7 @@ __all__ = [
     "Controller",
     "Cookie",
     "CookieSessions",
+    "Depends",
     "Event",
     "EventStream",
     "FetchMetadata",

@@ -26,6 +26,7 @@ PUBLIC = {
     "Controller",
     "Cookie",
     "CookieSessions",
+    "Depends",
     "Event",
     "EventStream",
     "FetchMetadata",

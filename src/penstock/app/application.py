@@ -64,7 +64,8 @@ class App(Router):
     dict or None, goes into `app.state`. `converters` are further kinds of path parameter, by name.
     `compression` says which responses are compressed; none are without it.
     `hooks` are put round everything, the first outermost: `CORS(...)`, `SecurityHeaders(...)` or any object
-    with `before`, `after`, `on_error` or `around` (`penstock.app.hooks`).
+    with `before`, `after`, `on_error` or `around` (`penstock.app.hooks`). `dependencies`, each `Depends(f)`,
+    are called for every route, before those of routers and routes.
     `about` describes it (`penstock.app.openapi.about`): `title`, `version`, `description`, `openapi_url`, ...
     with `before(request)` or `after(request, response)`.
     `form_limits` says how much a form may hold, for routes that do not say it themselves.
@@ -81,9 +82,10 @@ class App(Router):
         compression: Compression | None = None,
         hooks: Iterable[object] = (),
         form_limits: FormLimits | None = None,
+        dependencies: Iterable[object] = (),
         **about: Unpack[About],
     ) -> None:
-        super().__init__(hooks=hooks)
+        super().__init__(hooks=hooks, dependencies=dependencies)
         if compression is not None and not hasattr(compression, "put_round"):
             raise ApplicationError(f"compression={compression!r}: expected a Compression(...)")
         self.lifespan = lifespan
@@ -92,6 +94,8 @@ class App(Router):
         self.webhooks: Router = self.about.get("webhooks") or Router()
         self.form_limits = form_limits
         self.state = State()
+        self.overrides: dict[Any, Any] = {}
+        """For tests: what is called instead of a dependency, `app.overrides[get_db] = fake_db`."""
         self.converters: dict[str, Converter] = {}
         self.startup_functions: list[Callable[[], Any]] = []
         self.shutdown_functions: list[Callable[[], Any]] = []
@@ -232,10 +236,13 @@ class App(Router):
     # -- compiling
 
     def compile(self, *, is_development: bool = False) -> Compiled:
-        """Read, check and compile everything declared; the first call does it, later ones return the same."""
-        if self._compiled is None or (is_development and not self._compiled.is_development):
+        """Read, check and compile everything declared. The first call does it, later ones return the same,
+        unless `overrides` have changed.
+        """
+        if self._compiled is None or self._compiled.is_outdated(is_development=is_development):
             from penstock.app.compiled import Compiled
 
+            is_development = is_development or (self._compiled is not None and self._compiled.is_development)
             self._compiled = Compiled(self, is_development=is_development)
             self.resolve = self._compiled.resolve  # PERF: 0.1 us less than asking whether it is compiled
             self.methods = self._compiled.methods

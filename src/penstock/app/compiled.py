@@ -52,12 +52,20 @@ class Compiled:
         self.apps = list(
             dict.fromkeys(app.applications())
         )  # after the routes, which refuse a router inside itself
+        self._overrides = [(one, dict(one.overrides)) for one in self.apps]
+        """What this was compiled with."""
         self.methods = METHODS.union(*(bound.placed.route.methods for bound in bounds))
         self.resolve = build_resolver(bounds, _EndpointMaker(app), _make_preflight)
         if self.mounted:
             from penstock.app.mounting import choosing
 
             self.resolve = choosing(self.resolve)
+
+    def is_outdated(self, *, is_development: bool) -> bool:
+        """Tell whether overrides were set or taken away since, or it is to show more than it does."""
+        return (is_development and not self.is_development) or any(
+            app.overrides != then for app, then in self._overrides
+        )
 
     def _bind(self, placed: Placed) -> Bound:
         try:

@@ -22,8 +22,8 @@ RunsAs = Literal["task", "thread", "inline", "process"]
 def decide_run(route: Route) -> RunsAs:
     """Return where a route's handler runs; ApplicationError when its options contradict the handler."""
     handler, where = route.handler, describe(route.handler)
-    streams_async = _is(inspect.isasyncgenfunction, handler)
-    is_async = streams_async or _is(inspect.iscoroutinefunction, handler)
+    streams_async = is_function(inspect.isasyncgenfunction, handler)
+    is_async = streams_async or is_function(inspect.iscoroutinefunction, handler)
     if route.run not in (None, "inline", "thread", "process"):
         raise ApplicationError(f"{where}: run={route.run!r}; expected 'inline', 'thread' or 'process'")
     if is_async and route.run is not None:
@@ -108,10 +108,10 @@ async def run_in_process(request: Request, handler: Callable[..., Any], *args: o
 
 def is_coroutine_function(function: object) -> bool:
     """Tell whether calling it makes a coroutine, an object with such a `__call__` included."""
-    return _is(inspect.iscoroutinefunction, function)
+    return is_function(inspect.iscoroutinefunction, function)
 
 
-def _is(predicate: Callable[[object], bool], handler: Any) -> bool:
+def is_function(predicate: Callable[[object], bool], handler: Any) -> bool:
     """Ask about the handler itself, or about the `__call__` of an object; not about what a plain decorator
     wraps.
     """

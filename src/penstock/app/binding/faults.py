@@ -32,7 +32,8 @@ def binding_error(arguments: Iterable[Argument], request: Request) -> HTTPError:
                 continue
             told.append(argument.model)
         try:
-            found += faults_of(argument, request)
+            # Two functions may take the same parameter.
+            found += [fault for fault in faults_of(argument, request) if fault not in found]
         except HTTPError as error:
             return error
     if not found:

@@ -2,13 +2,15 @@
 
 A marker in its annotation says it: `Annotated[str, Header()]`. A parameter named in the path template
 comes from the path. `Request` (or an unannotated `request`), `BodyStream` and models say it by their type;
-everything else is a query parameter. What cannot be bound is an ApplicationError that names handler and
+A function makes what says `Depends(f)`.
+Everything else is a query parameter. What cannot be bound is an ApplicationError that names handler and
 parameter and says what to write instead.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
 from types import NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -19,6 +21,7 @@ from penstock.app.binding.notations import TEXT
 from penstock.app.forms.parameters import FormParameter, form_parameter
 from penstock.app.forms.stream import MultipartStream
 from penstock.app.forms.text_members import file_kind
+from penstock.app.injection.depends import Declared
 from penstock.app.routing.router import describe, inner_function
 from penstock.app.schema.annotations import Unsupported, is_union, name_of, peel, split
 from penstock.app.schema.constraints import constraints_in, make_constraints
@@ -31,12 +34,27 @@ from penstock.http.request import Request
 from penstock.http.upload import UploadFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from penstock.app.injection.tree import Dependency
     from penstock.app.routing.template import Parameter, Template
 
+    # Makes a node of a `Depends(...)` and what its parameter is annotated with.
+    ReadDependency = Callable[[Declared, object], Dependency]
+
 Source = Literal[
-    "path", "query", "header", "cookie", "body", "form", "file", "parts", "request", "stream", "websocket"
+    "path",
+    "query",
+    "header",
+    "cookie",
+    "body",
+    "form",
+    "file",
+    "parts",
+    "request",
+    "stream",
+    "websocket",
+    "dependency",
 ]
 REQUIRED: Final = inspect.Parameter.empty
 """Stands for "no default"."""
@@ -78,6 +96,8 @@ class Argument(NamedTuple):
     """As it was written, resolved."""
     form: FormParameter | None = None
     """For the fields and files of a form."""
+    dependency: Dependency | None = None
+    """What makes it, where the source is a dependency."""
 
     @property
     def is_embedded(self) -> bool:
@@ -96,57 +116,131 @@ class Signature(NamedTuple):
     arguments: tuple[Argument, ...]
     returns: object
     """The return annotation; `inspect.Parameter.empty` when absent or not resolvable."""
+    dependencies: tuple[Dependency, ...] = ()
+    """Called before those of the arguments, and not for their value: those of the applications, the routers
+    and the route.
+    """
+
+    def direct_dependencies(self) -> Iterator[Dependency]:
+        """Yield what is called for it, in that order; not what is called for those in turn."""
+        yield from self.dependencies
+        for argument in self.arguments:
+            if argument.dependency is not None:
+                yield argument.dependency
 
     def first(self, source: Source) -> Argument | None:
         return next((argument for argument in self.arguments if argument.source == source), None)
 
 
 def read_signature(handler: Callable[..., Any], template: Template) -> Signature:
-    """Decide where every argument of a handler comes from, or raise ApplicationError."""
+    """Decide where every argument of a handler that depends on nothing comes from, or raise
+    ApplicationError.
+    """
+    signature = read_arguments(handler, template, describe(handler))
+    return check_content(describe(handler), [signature])[id(signature)]
+
+
+def read_arguments(
+    function: Callable[..., Any],
+    template: Template,
+    where: str,
+    read_dependency: ReadDependency | None = None,
+) -> Signature:
+    """Return a signature of which `check_content` is still to be asked; `where` names it in messages."""
     try:
-        signature = inspect.signature(handler)
+        signature = inspect.signature(function)
     except (TypeError, ValueError) as error:
-        raise ApplicationError(f"{describe(handler)}: its signature cannot be read ({error})") from None
+        raise ApplicationError(f"{where}: its signature cannot be read ({error})") from None
     in_path = {parameter.name: parameter for parameter in template.parameters}
-    arguments = tuple(_argument(handler, one, in_path) for one in signature.parameters.values())
-    arguments = _embedded(handler, arguments)
+    arguments = []
+    for parameter in signature.parameters.values():
+        place = f"{where}: parameter {parameter.name!r}"
+        argument = _dependency_argument(function, parameter, place, read_dependency)
+        arguments.append(argument or _argument(function, parameter, in_path, place))
+    return Signature(tuple(arguments), _returns(function, signature.return_annotation))
+
+
+def check_content(where: str, signatures: list[Signature]) -> dict[int, Signature]:
+    """Refuse what cannot share one body; return the signatures, by the id of what was given, with the model
+    of those that can.
+    """
+    arguments = [argument for signature in signatures for argument in signature.arguments]
+    embedded = _embedded(
+        where,
+        [[one for one in each.arguments if one.source == "body" and one.is_embedded] for each in signatures],
+    )
     for source in ("body", "stream"):
         if source == "body" and all(one.is_embedded for one in arguments if one.source == "body"):
             continue
         several = [argument.name for argument in arguments if argument.source == source]
         if len(several) > 1:
             raise ApplicationError(
-                f"{describe(handler)}: {' and '.join(several)} both want the whole body; keep one"
+                f"{where}: {' and '.join(several)} both want the whole body; keep one"
                 + (", or give each Body(embed=True)" if source == "body" else "")
             )
-    result = Signature(arguments, _returns(handler, signature.return_annotation))
-    body, stream = result.first("body"), result.first("stream")
+    body = next((one for one in arguments if one.source == "body"), None)
+    stream = next((one for one in arguments if one.source == "stream"), None)
     if body is not None and stream is not None:
         raise ApplicationError(
-            f"{describe(handler)}: {stream.name} streams the body that {body.name} needs whole; keep one"
+            f"{where}: {stream.name} streams the body that {body.name} needs whole; keep one"
         )
-    return result
+    return {
+        id(one): one._replace(
+            arguments=tuple(embedded.get(id(argument), argument) for argument in one.arguments)
+        )
+        for one in signatures
+    }
 
 
-def _embedded(handler: Callable[..., Any], arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
-    """Return the arguments, those that share the body with one model for all of them."""
-    embedded = [one for one in arguments if one.source == "body" and one.is_embedded]
+def _embedded(where: str, groups: list[list[Argument]]) -> dict[int, Argument]:
+    """Return the arguments that share the body with one model for all of them, by the id of those given, one
+    group for each function.
+    """
+    embedded = [one for group in groups for one in group]
     if not embedded:
-        return arguments
-    members = {one.key: (one.annotation, one.default is REQUIRED) for one in embedded}
+        return {}
+    clashes = any(len({one.key for one in group}) < len(group) for group in groups)
+    members: dict[str, tuple[object, bool]] = {}
+    for one in embedded:
+        member = (one.annotation, one.default is REQUIRED)
+        clashes = members.setdefault(one.key, member) != member or clashes
     said = {one.field.unknown for one in embedded if isinstance(one.field, Body)} - {None}
-    if len(members) < len(embedded) or len(said) > 1:
-        what = "the same alias" if len(members) < len(embedded) else "different unknown="
+    if clashes or len(said) > 1:
+        what = "the same alias" if clashes else "different unknown="
         names = " and ".join(one.name for one in embedded)
-        raise ApplicationError(f"{describe(handler)}: {names} share the body and have {what}")
+        raise ApplicationError(f"{where}: {names} share the body and have {what}")
     model = embedding_model(members, next(iter(said), None))
-    return tuple(one._replace(model=model) if one in embedded else one for one in arguments)
+    return {id(one): one._replace(model=model) for one in embedded}
+
+
+def _dependency_argument(
+    function: Callable[..., Any],
+    parameter: inspect.Parameter,
+    where: str,
+    read_dependency: ReadDependency | None,
+) -> Argument | None:
+    """Return the argument of a parameter that says `Depends(...)`; None for any other."""
+    declared, annotation = parameter.default, parameter.annotation
+    if isinstance(declared, Declared):
+        whole = _resolved(function, annotation, where) if declared.function is None else annotation
+        annotation = peel(whole)
+    elif annotation is not REQUIRED:
+        whole = _resolved(function, annotation, where)
+        annotation, metadata = split(whole)
+        declared = next((one for one in reversed(metadata) if isinstance(one, Declared)), None)
+    else:
+        return None
+    if declared is None or read_dependency is None:
+        return None
+    is_keyword = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    node = read_dependency(declared, annotation)
+    return Argument(parameter.name, "dependency", is_keyword=is_keyword, annotation=whole, dependency=node)
 
 
 def _argument(
-    handler: Callable[..., Any], parameter: inspect.Parameter, in_path: dict[str, Parameter]
+    handler: Callable[..., Any], parameter: inspect.Parameter, in_path: dict[str, Parameter], where: str
 ) -> Argument:
-    name, where = parameter.name, f"{describe(handler)}: parameter {parameter.name!r}"
+    name = parameter.name
     if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
         raise ApplicationError(
             f"{where} takes any number of arguments; name each one (a decorator needs functools.wraps)"
@@ -263,7 +357,7 @@ def _resolved(handler: Callable[..., Any], annotation: object, where: str) -> ob
     """Evaluate an annotation given as text, or holding text inside, in the module of the handler."""
     if annotation is REQUIRED or annotation is None:
         return annotation
-    scope = getattr(inner_function(handler), "__globals__", {})
+    scope = _names_of(handler)
     holder = SimpleNamespace(__annotations__={"it": annotation})
     # Our own names, often imported under TYPE_CHECKING only, are known all the same; locals win, so they come
     # second.
@@ -284,3 +378,14 @@ def _resolved(handler: Callable[..., Any], annotation: object, where: str) -> ob
         "time, not under "
         "TYPE_CHECKING, and define it at module level"
     )
+
+
+def _names_of(handler: Callable[..., Any]) -> dict[str, Any]:
+    """Return the names of the module a function, or a class, is defined in."""
+    function = inner_function(handler)
+    if not isinstance(function, type):
+        return getattr(function, "__globals__", {})
+    makers = (getattr(function, name) for name in ("__init__", "__new__"))
+    made_by = next((one for one in makers if hasattr(one, "__globals__")), None)
+    module = vars(sys.modules[function.__module__]) if function.__module__ in sys.modules else {}
+    return {**getattr(made_by, "__globals__", {}), **module}

@@ -7,21 +7,15 @@ of one body, is read once, by the first that needs it.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.binding.faults import binding_error
 from penstock.app.binding.query import first_values
 from penstock.app.binding.signature import REQUIRED, Argument, Signature
 from penstock.app.plan.code import indented
-from penstock.app.runs import run_in_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from penstock.app.runs import RunsAs
-
-_VALUES = {"request": "request", "stream": "request.stream", "websocket": "websocket"}
 
 
 class Binding:
@@ -36,9 +30,16 @@ class Binding:
         )
         asking = [one for one in signatures if one.first("query") is not None]
         self._shares_query = len(asking) > 1
-        self._members_optional = all(one.default is not REQUIRED for one in arguments if one.is_embedded)
+        self._shares_members = len([one for one in signatures if any(map(_is_embedded, one.arguments))]) > 1
+        self._members_optional = all(one.default is not REQUIRED for one in arguments if _is_embedded(one))
         self._has_query = self._has_members = False
         scope |= {"arguments": arguments, "binding_error": binding_error, "first_values": first_values}
+
+    @property
+    def shared_names(self) -> list[str]:
+        """What one function's lines assign and another's use."""
+        names = ["get_query", *(["query"] if self._needs_query else [])] if self._shares_query else []
+        return [*names, "members"] if self._shares_members else names
 
     def lines(self, signature: Signature, tag: str = "") -> list[str]:
         """Assign `arg<tag>_<name>` for every argument that is bound from the request."""
@@ -69,7 +70,7 @@ class Binding:
         ]
 
     def _body_lines(self, arguments: list[Argument], tag: str) -> list[str]:
-        if any(argument.is_embedded for argument in arguments):
+        if any(map(_is_embedded, arguments)):
             return self._member_lines(arguments, tag)
         lines = []
         for argument in arguments:
@@ -158,16 +159,5 @@ class Binding:
         return f"default{tag}_{argument.name}{copied}"
 
 
-def call_expression(signature: Signature, run: RunsAs, scope: dict[str, Any]) -> str:
-    """Return the call of the handler with what its `Binding` assigned."""
-    passed = [
-        (argument, _VALUES.get(argument.source, f"arg_{argument.name}")) for argument in signature.arguments
-    ]
-    positional = [value for argument, value in passed if not argument.is_keyword]
-    named = [f"{argument.name}={value}" for argument, value in passed if argument.is_keyword]
-    if run == "process":
-        scope |= {"run_in_process": run_in_process, "partial": partial}
-        function = f"partial(handler, {', '.join(named)})" if named else "handler"
-        return f"await run_in_process({', '.join(['request', function, *positional])})"
-    call = f"handler({', '.join(positional + named)})"
-    return f"await {call}" if run == "task" else call
+def _is_embedded(argument: Argument) -> bool:
+    return argument.source == "body" and argument.is_embedded

@@ -5,17 +5,19 @@ from __future__ import annotations
 import typing
 from typing import TYPE_CHECKING, Any
 
-from penstock.app.binding.signature import Signature, read_signature
 from penstock.app.forms.parameters import takes_form
-from penstock.app.plan.binding import Binding, call_expression
+from penstock.app.injection.tree import overrides_of, read_tree
+from penstock.app.plan.binding import Binding
+from penstock.app.plan.calls import Calls
 from penstock.app.plan.code import compile_plan, indented
 from penstock.app.plan.result import known_result_lines, make_responder, result_scope, stream_type_of
 from penstock.app.routing.router import describe, handler_name
-from penstock.app.runs import RunsAs, check_process, decide_run
+from penstock.app.runs import check_process, decide_run
 from penstock.errors import ApplicationError
 from penstock.http.handler import INLINE, TASK, THREAD, Endpoint
 
 if TYPE_CHECKING:
+    from penstock.app.binding.signature import Signature
     from penstock.app.failures import Failures
     from penstock.app.routing.router import Placed
     from penstock.app.routing.template import Template
@@ -38,21 +40,22 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
     """Compile a route; ApplicationError names what is wrong with its handler."""
     route = placed.route
     run = decide_run(route)
-    signature = read_signature(route.handler, template)
-    if signature.first("websocket") is not None:
+    signature = read_tree(route.handler, template, placed.dependencies, overrides_of(placed.apps))
+    scope: dict[str, Any] = {}
+    calls = Calls(signature, run, scope)
+    if any(one.first("websocket") is not None for one in calls.signatures):
         raise ApplicationError(
             f"{describe(route.handler)}: takes a WebSocket; declare it with @app.websocket"
         )
     if run == "process":
         check_process(route.handler, signature)
-    source, scope = plan_source(placed, signature, run, failures)
+    source = plan_source(placed, calls, failures, scope)
     call = compile_plan(
         source, f"<plan {route.methods[0]} {placed.path} -> {handler_name(route.handler)}>", scope
     )
-    is_async = run in ("task", "process")
     endpoint = Endpoint(
         call,
-        TASK if is_async else THREAD if run == "thread" else INLINE,
+        TASK if calls.is_coroutine else THREAD if run == "thread" else INLINE,
         body_limit=route.body_limit,
         streams_body=signature.first("stream") is not None,
         cancel_on_disconnect=route.cancel_on_disconnect,
@@ -63,37 +66,39 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
         from penstock.app.forms.route import adapt_endpoint  # here: most applications have no forms
 
         adapt_endpoint(endpoint, placed, scope, failures)
-        call, is_async = endpoint.call, endpoint.run == TASK
-    return Plan(call, source, endpoint, is_async, signature)
+        call = endpoint.call
+    return Plan(call, source, endpoint, endpoint.run == TASK, signature)
 
 
-def plan_source(
-    placed: Placed, signature: Signature, run: RunsAs, failures: Failures
-) -> tuple[str, dict[str, Any]]:
-    """Return the source of a plan and the names it uses."""
-    is_async = run in ("task", "process")
+def plan_source(placed: Placed, calls: Calls, failures: Failures, scope: dict[str, Any]) -> str:
+    """Return the source of a plan; the names it uses go into `scope`."""
+    is_async, signature, status = calls.is_coroutine, calls.signatures[-1], placed.route.status
     stream_type = stream_type_of(signature.returns)
-    scope: dict[str, Any] = {
+    scope |= {
         "handler": placed.route.handler,
         "failed": failures.answer_async if is_async else failures.answer,
-        **result_scope(placed.route.status, stream_type),
+        **result_scope(status, stream_type),
     }
-    binding = Binding([signature], scope).lines(signature)
+    binding = Binding(calls.signatures, scope)
+    call_lines = calls.lines(binding)
+    shared = calls.shared_names(binding)
     lines = [
         f"{'async ' if is_async else ''}def call(request):",
         f"    # {placed.label}",
+        *([f"    {' = '.join(shared)} = None"] if shared else []),
         "    try:",
-        *indented(binding, 2),
-        f"        result = {call_expression(signature, run, scope)}",
-        *indented(known_result_lines(signature.returns, placed.route.status, scope), 2),
+        *indented(call_lines, 2),
+        *indented(known_result_lines(signature.returns, status, scope), 2),
     ]
-    if is_async:
-        lines.append("        return to_response(result, status, stream_type)")
-    else:
-        scope["respond"] = make_responder(placed.route.status, stream_type, failures)
+    if not is_async:
+        scope["respond"] = make_responder(status, stream_type, failures)
         lines.append("        return respond(request, result)")
+    else:
+        if not calls.is_awaited:
+            lines += ["        if hasattr(result, '__await__'):", "            result = await result"]
+        lines.append("        return to_response(result, status, stream_type)")
     lines += [
         "    except BaseException as error:",
         f"        return {'await ' if is_async else ''}failed(request, error)",
     ]
-    return "\n".join(lines) + "\n", scope
+    return "\n".join(lines) + "\n"

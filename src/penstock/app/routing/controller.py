@@ -54,6 +54,7 @@ class Controller:
     responses: Mapping[int | str, Any] | None = None
     deprecated: bool = False
     include_in_schema: bool = True
+    dependencies: Iterable[object] = ()
 
 
 def route(path: str, methods: Iterable[str] = ("GET",), **options: Unpack[RouteOptions]) -> Callable[[F], F]:
@@ -111,7 +112,7 @@ def controller_router(controller: Controller | type[Controller]) -> Router:
     return router
 
 
-_ROUTER_OPTIONS = ("tags", "hooks", "responses", "deprecated", "include_in_schema")
+_ROUTER_OPTIONS = ("tags", "hooks", "dependencies", "responses", "deprecated", "include_in_schema")
 
 
 def _made(controller: Controller | type[Controller]) -> Controller:

@@ -50,6 +50,10 @@ class RouteOptions(TypedDict, total=False):
     """Further members of its Operation Object; objects are merged."""
     hooks: Iterable[object]
     """Put round this route alone, inside those of routers and applications, the first outermost."""
+    dependencies: Iterable[object]
+    """`Depends(f)`: functions called for the route, not for their value, after those of its routers and
+    before those the handler names.
+    """
 
 
 class WebSocketOptions(TypedDict, total=False):
@@ -77,3 +81,5 @@ class WebSocketOptions(TypedDict, total=False):
     compression: bool
     hooks: Iterable[object]
     """Put round the handshake alone, inside those of routers and applications, the first outermost."""
+    dependencies: Iterable[object]
+    """`Depends(f)`: functions called for the conversation, before those the handler names."""

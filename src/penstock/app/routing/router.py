@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from penstock.app.injection.depends import check_dependencies
 from penstock.app.routing.declared import DeclaresHooks, check_hooks
 from penstock.app.routing.options import RouteOptions, WebSocketOptions
 from penstock.errors import ApplicationError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeGuard, Unpack
 
     from penstock.app.application import App
+    from penstock.app.injection.depends import Declared
     from penstock.app.routing.controller import Controller
     from penstock.app.routing.options import Run
 
@@ -71,6 +73,13 @@ class Placed(NamedTuple):
     """Every router above it, applications included, outermost first."""
 
     @property
+    def dependencies(self) -> tuple[Declared, ...]:
+        """Those of its routers, outermost first, then its own; not those the handler names."""
+        own: Any = self.route.options if self.route.websocket is None else self.route.websocket
+        above = (one for router in self.routers for one in router.dependencies)
+        return (*above, *check_dependencies(describe(self.route.handler), own.get("dependencies", ())))
+
+    @property
     def tags(self) -> tuple[str, ...]:
         """Those of its routers and its own, outermost first, each once."""
         tags = (tag for router in self.routers for tag in router.tags)
@@ -85,6 +94,7 @@ class Placed(NamedTuple):
 class Router(DeclaresHooks):
     """A group of routes under a prefix, to be included in an application or another router. `hooks` are put
     round its routes, the first outermost (`penstock.app.hooks`); its `tags` come before theirs.
+    `dependencies` are called before what their handlers depend on themselves.
 
     >>> router = Router(prefix="/shop")
     >>> @router.get("/items/{item_id}")
@@ -100,6 +110,7 @@ class Router(DeclaresHooks):
         responses: Mapping[int | str, Any] | None = None,
         deprecated: bool = False,
         include_in_schema: bool = True,
+        dependencies: Iterable[object] = (),
     ) -> None:
         self.prefix = _checked_prefix(prefix)
         self.tags = _checked_tags(tags)
@@ -108,6 +119,7 @@ class Router(DeclaresHooks):
         """For the OpenAPI document, as these three: what each of its routes may answer, too."""
         self.deprecated = deprecated
         self.include_in_schema = include_in_schema
+        self.dependencies = check_dependencies(f"the router with prefix {prefix!r}", dependencies)
         self._routes: list[Route] = []
         self._children: list[tuple[str, Router]] = []
         self._is_frozen = False

@@ -131,6 +131,7 @@ class Engine(ASGIApplication):
 
     async def answer(self, octets: bytes, scheme: str, exchange: Exchange) -> None:
         """Answer the request of this head."""
+        self._app.compile()  # overrides may have changed
         self.serialiser.set_date(time.time())
         try:
             request = RequestReader(Limits(), self._app.methods).next_request(octets)

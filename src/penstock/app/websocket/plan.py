@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from penstock.app.binding.signature import read_signature
 from penstock.app.failures import crash, must_propagate
-from penstock.app.plan.binding import Binding, call_expression
+from penstock.app.injection.tree import overrides_of, read_tree, walk
+from penstock.app.plan.binding import Binding
 from penstock.app.plan.build import Plan
+from penstock.app.plan.calls import Calls
 from penstock.app.plan.code import compile_plan, indented
 from penstock.app.routing.router import describe, handler_name
 from penstock.app.runs import decide_run
@@ -46,27 +47,38 @@ def build_websocket_plan(placed: Placed, template: Template, failures: Failures)
     route, where = placed.route, describe(placed.route.handler)
     if decide_run(route) != "task":
         raise ApplicationError(f"{where}: the handler of a WebSocket is an async def function")
-    signature = read_signature(route.handler, template)
-    for source in ("body", "stream"):
-        wrong = signature.first(source)
-        if wrong is not None:
+    signature = read_tree(route.handler, template, placed.dependencies, overrides_of(placed.apps))
+    scope: dict[str, Any] = {}
+    # Without dependencies the arguments are bound before the Task that runs the handler is made.
+    waits = any(True for _ in walk(signature))
+    calls = Calls(signature, "task" if waits else "inline", scope)
+    for wrong in (one for each in calls.signatures for one in each.arguments):
+        if wrong.source in ("body", "stream"):
             raise ApplicationError(
                 f"{where}: parameter {wrong.name!r}: a WebSocket has no body; receive messages"
             )
     host = _Host(where, route.websocket or {}, failures)
-    scope: dict[str, Any] = {
+    scope |= {
         "handler": route.handler,
         "failed": failures.answer,
         "check": host.check,
         "converse": host.converse,
     }
+    binding = Binding(calls.signatures, scope)
+    if waits:
+        talk = calls.lines(binding)
+        shared = calls.shared_names(binding)
+        begin = [f"{' = '.join(shared)} = None"] if shared else []
+        talk = ["async def start(websocket):", *indented([*begin, *talk], 1)]
+    else:
+        talk = calls.handler_lines(binding, "start = lambda websocket: ")
     lines = [
         "def call(request):",
         f"    # {placed.label}",
         "    try:",
         "        check(request)",
-        *indented(Binding([signature], scope).lines(signature), 2),
-        f"        return converse(request, lambda websocket: {call_expression(signature, 'inline', scope)})",
+        *indented(talk, 2),
+        "        return converse(request, start)",
         "    except BaseException as error:",
         "        return failed(request, error)",
     ]
