@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from penstock.app.schema.partial import Partial
     from penstock.app.security.cors import CORS
     from penstock.app.security.cross_site import FetchMetadata
+    from penstock.app.security.csrf import CSRF, csrf_token, rotate_csrf
     from penstock.app.security.headers import SecurityHeaders
     from penstock.app.security.hosts import TrustedHosts
     from penstock.app.security.https import HTTPSRedirect
@@ -84,6 +85,7 @@ _PLACES = {
     "Body": "penstock.app.schema.markers",
     "BodyStream": "penstock.http.handler",
     "CORS": "penstock.app.security.cors",
+    "CSRF": "penstock.app.security.csrf",
     "Cache": "penstock.app.caching.cache",
     "ClientDisconnected": "penstock.errors",
     "Compression": "penstock.http.compression",
@@ -135,6 +137,7 @@ _PLACES = {
     "WebSocketDisconnect": "penstock.errors",
     "ahash_password": "penstock.app.security.passwords",
     "averify_password": "penstock.app.security.passwords",
+    "csrf_token": "penstock.app.security.csrf",
     "delete": "penstock.app.routing.controller",
     "get": "penstock.app.routing.controller",
     "hash_password": "penstock.app.security.passwords",
@@ -142,6 +145,7 @@ _PLACES = {
     "patch": "penstock.app.routing.controller",
     "post": "penstock.app.routing.controller",
     "put": "penstock.app.routing.controller",
+    "rotate_csrf": "penstock.app.security.csrf",
     "route": "penstock.app.routing.controller",
     "verify_password": "penstock.app.security.passwords",
     "websocket_route": "penstock.app.routing.controller",
@@ -149,6 +153,7 @@ _PLACES = {
 
 __all__ = [
     "CORS",
+    "CSRF",
     "App",
     "AsyncTestClient",
     "Body",
@@ -205,6 +210,7 @@ __all__ = [
     "__version__",
     "ahash_password",
     "averify_password",
+    "csrf_token",
     "delete",
     "get",
     "hash_password",
@@ -212,6 +218,7 @@ __all__ = [
     "patch",
     "post",
     "put",
+    "rotate_csrf",
     "route",
     "verify_password",
     "websocket_route",

@@ -10,6 +10,7 @@ from websockets.sync.client import connect
 
 from penstock import (
     CORS,
+    CSRF,
     App,
     Compression,
     EventStream,
@@ -24,6 +25,7 @@ from penstock import (
     StreamResponse,
     TrustedHosts,
     WebSocket,
+    csrf_token,
 )
 from tests.server.harness import serve
 
@@ -176,3 +178,34 @@ def test_a_websocket_is_opened_through_the_hooks():
     with serve(app) as server, connect(f"ws://127.0.0.1:{server.port}/ws") as client:
         assert client.recv() == "hello"
         assert len(client.response.headers["X-Request-ID"]) == 32
+
+
+def test_a_form_with_a_token_over_a_socket():
+    app = App(hooks=[CSRF("a secret of thirty-two octets, or more")])
+
+    @app.get("/")
+    def page(request) -> str:
+        return csrf_token(request)
+
+    @app.post("/")
+    async def take(request) -> str:
+        return request.text()
+
+    @app.websocket("/ws")
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send("hello")
+
+    with serve(app) as server, server.connect() as client:
+        page = client.ask("/")
+        token, cookie = page.content.decode(), page.get("set-cookie").partition(";")[0]
+        form = f"csrf_token={token}&a=1".encode()
+        fields = ("Content-Type: application/x-www-form-urlencoded", f"Cookie: {cookie}")
+        reply = client.ask("/", "POST", *fields, body=form)
+        assert (reply.status, reply.content) == (200, form)
+        assert client.ask("/", "POST", *fields, body=b"csrf_token=x").status == 403
+        assert client.ask("/", "POST", f"Cookie: {cookie}", "X-CSRF-Token: " + token[::-1]).status == 403
+        assert client.ask("/", "POST", f"Cookie: {cookie}", f"X-CSRF-Token: {token}").status == 200
+        assert client.ask("/", "POST", f"Cookie: {cookie}", f"X-CSRF-Token: {token}\u00e9").status == 403
+        with connect(f"ws://127.0.0.1:{server.port}/ws") as socket:
+            assert socket.recv() == "hello"

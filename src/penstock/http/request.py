@@ -326,6 +326,15 @@ class Request:
         return state
 
     @property
+    def csrf(self) -> Any:
+        """What the hook `CSRF` knows of this request, for `csrf_token`; None without the hook."""
+        return self._kept("csrf")
+
+    @csrf.setter
+    def csrf(self, value: Any) -> None:
+        self._keep("csrf", value)
+
+    @property
     def session(self) -> Session:
         """What is remembered of this client (`CookieSessions`, `ServerSessions`). RuntimeError without."""
         session = self.opened_session

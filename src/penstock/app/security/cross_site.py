@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.app.security.origins import check_origin, without_default_port
+from penstock.app.security.origins import check_origin, own_origin
 from penstock.errors import ApplicationError, HTTPError
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class FetchMetadata:
         fields = request.headers
         site, origin = fields.get("sec-fetch-site"), fields.get("origin")
         if site is None:
-            own = without_default_port(f"{request.scheme}://{request.host.lower()}")
-            if origin is None or origin == own:
+            if origin is None or origin == own_origin(request):
                 return
         elif site in self._sites:
             return

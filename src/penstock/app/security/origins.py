@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from penstock.errors import ApplicationError
+
+if TYPE_CHECKING:
+    from penstock.http.request import Request
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*+://(?:[a-z0-9._-]++|\[[0-9a-f:.]++\])(?::[0-9]{1,5}+)?+")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -28,3 +32,8 @@ def check_origin(text: object, where: str) -> str:
 def without_default_port(origin: str) -> str:
     """Return an origin without the port its scheme implies."""
     return origin.removesuffix(_DEFAULT_PORTS.get(origin.partition(":")[0], "\n"))
+
+
+def own_origin(request: Request) -> str:
+    """Return the origin a request was sent to."""
+    return without_default_port(f"{request.scheme}://{request.host.lower()}")
