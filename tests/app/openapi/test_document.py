@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import msgspec
+import pydantic
 import pytest
 from openapi_spec_validator import validate
 
@@ -15,16 +17,21 @@ from penstock import (
     Cookie,
     Event,
     EventStream,
+    Field,
+    File,
     FileResponse,
+    Form,
     Header,
     HTMLResponse,
     HTTPError,
+    MultipartStream,
     Path,
     Query,
     RedirectResponse,
     Request,
     Response,
     Router,
+    UploadFile,
     get,
 )
 from penstock.app.routing.converters import Converter
@@ -447,6 +454,109 @@ class TestBodies:
         async def handler(body: BodyStream) -> None: ...
 
         assert operation(app, "/", "put")["requestBody"] == {"content": {"*/*": {}}}
+
+
+@dataclass
+class Profile:
+    name: Annotated[str, Field(min_length=2, description="of the person")]
+    picture: UploadFile
+    tags: list[str]
+    age: int = 18
+    more: list[UploadFile] | None = None
+
+
+class TestForms:
+    def form(self, handler, media_type="multipart/form-data"):
+        app = App()
+        app.post("/")(handler)
+        body = operation(app, "/", "post")["requestBody"]
+        return body, body["content"][media_type]["schema"]
+
+    def test_fields_are_one_object_in_either_notation(self):
+        def handler(
+            name: Annotated[str, Form(min_length=1)],
+            ages: Annotated[list[int], Form(description="of all")],
+            lang: Annotated[str, Form(alias="x-lang")] = "en",
+        ) -> None: ...
+
+        body, schema = self.form(handler, "application/x-www-form-urlencoded")
+
+        assert list(body["content"]) == ["application/x-www-form-urlencoded", "multipart/form-data"]
+        assert body["required"] is True
+        assert schema == {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "minLength": 1},
+                "ages": {"type": "array", "items": {"type": "integer"}, "description": "of all"},
+                "x-lang": {"type": "string", "default": "en"},
+            },
+            "required": ["name"],
+        }
+
+    def test_files_are_binary_and_multipart_only(self):
+        def handler(
+            one: UploadFile,
+            many: Annotated[list[bytes], File(max_length=3)],
+            note: Annotated[str, Form()] = "",
+        ) -> None: ...
+
+        body, schema = self.form(handler)
+
+        file = {"type": "string", "format": "binary"}
+        assert list(body["content"]) == ["multipart/form-data"]
+        assert schema["properties"] == {
+            "one": file,
+            "many": {"type": "array", "items": file, "maxItems": 3},
+            "note": {"type": "string", "default": ""},
+        }
+        assert schema["required"] == ["one"]
+
+    def test_a_model_with_files(self):
+        def handler(profile: Annotated[Profile, Form()]) -> None: ...
+
+        _, schema = self.form(handler)
+
+        file = {"type": "string", "format": "binary"}
+        assert schema == {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "minLength": 2, "description": "of the person"},
+                "picture": file,
+                "tags": {"type": "array", "items": {"type": "string"}},
+                "age": {"type": "integer", "default": 18},
+                "more": {"type": "array", "items": file},
+            },
+            "required": ["name", "picture"],
+        }
+
+    def test_models_of_others(self):
+        def by_struct(form: Annotated[StructForm, Form()]) -> None: ...
+        def by_model(form: Annotated[ModelForm, Form()], more: Annotated[int, Form()]) -> None: ...
+
+        assert self.form(by_struct)[1] == {"$ref": "#/components/schemas/StructForm"}
+        assert self.form(by_model)[1] == {
+            "type": "object",
+            "properties": {"size": {"type": "string"}, "more": {"type": "integer"}},
+            "required": ["size", "more"],
+        }
+
+    def test_parts_as_they_come(self):
+        async def handler(form: MultipartStream) -> None: ...
+
+        body, schema = self.form(handler)
+
+        assert (list(body["content"]), schema) == (["multipart/form-data"], {"type": "object"})
+        app = App()
+        app.post("/")(handler)
+        assert list(operation(app, "/", "post")["responses"]) == ["204", "400", "413", "415"]
+
+
+class StructForm(msgspec.Struct):
+    size: int
+
+
+class ModelForm(pydantic.BaseModel):
+    size: int
 
 
 def returns(annotation: Any, **options: Any) -> dict[str, Any]:

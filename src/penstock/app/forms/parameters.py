@@ -111,15 +111,15 @@ class FileParameter(FormParameter):
     def __init__(self, key: str, annotation: object, default: Any) -> None:
         self.key, self.default = key, default
         kind, metadata = split(annotation)
-        self._constraints: list[Constraint] = []
+        self.constraints: list[Constraint] = []
         if is_union(kind):
             members = [one for one in typing.get_args(kind) if one is not NoneType]
             if len(members) == 1 and len(typing.get_args(kind)) == 2:
                 kind = split(members[0])[0]
                 self.default = None if default is MISSING else default
         arguments = typing.get_args(kind)
-        self._repeats = typing.get_origin(kind) is list and len(arguments) == 1
-        wanted = split(arguments[0])[0] if self._repeats else kind
+        self.repeats = typing.get_origin(kind) is list and len(arguments) == 1
+        wanted = split(arguments[0])[0] if self.repeats else kind
         if wanted not in _MADE:
             raise Unsupported(
                 f"{name_of(annotation)} cannot be a file; UploadFile, bytes, str or a list of one can"
@@ -127,12 +127,12 @@ class FileParameter(FormParameter):
         self._make: Callable[[UploadFile], Any] = _MADE[wanted]
         self.is_upload = wanted is UploadFile
         bounds = constraints_in(metadata)
-        if bounds and (self.is_upload and not self._repeats):
+        if bounds and (self.is_upload and not self.repeats):
             raise Unsupported(f"{next(iter(bounds))}= does not fit UploadFile; see FormLimits.file_bytes")
         if bounds:
-            name = "list" if self._repeats else wanted.__name__
-            self._constraints = make_constraints(bounds, name)
-        if self._repeats and self.default is MISSING and "min_length" not in bounds:
+            name = "list" if self.repeats else wanted.__name__
+            self.constraints = make_constraints(bounds, name)
+        if self.repeats and self.default is MISSING and "min_length" not in bounds:
             self.default = []
 
     def _files(self, form: FormData) -> list[UploadFile]:
@@ -144,8 +144,8 @@ class FileParameter(FormParameter):
             if form.get(self.key):
                 raise ValueError("text")
             return self._absent()
-        made = [self._make(file) for file in files] if self._repeats else self._make(files[0])
-        if broken(self._constraints, made):
+        made = [self._make(file) for file in files] if self.repeats else self._make(files[0])
+        if broken(self.constraints, made):
             raise ValueError("constraint")
         return made
 
@@ -157,12 +157,12 @@ class FileParameter(FormParameter):
                 return [{"loc": loc, "msg": "expected a file, and got a text", "type": "file"}]
             return _missing(self.key) if self.default is MISSING else []
         try:
-            made = [self._make(file) for file in files] if self._repeats else self._make(files[0])
+            made = [self._make(file) for file in files] if self.repeats else self._make(files[0])
         except UnicodeDecodeError:
             return [{"loc": loc, "msg": "expected a text in UTF-8", "type": "str"}]
         return [
             {"loc": loc, "msg": f"expected {one.expected}", "type": one.name}
-            for one in broken(self._constraints, made)
+            for one in broken(self.constraints, made)
         ]
 
 

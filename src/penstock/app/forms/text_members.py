@@ -51,15 +51,15 @@ class FormModel:
         origin: Any = typing.get_origin(kind) or kind
         self.unknown: Unknown = unknown or getattr(origin, "__unknown_fields__", None) or "ignore"
         if hasattr(origin, "__pydantic_validator__"):
-            self._node: Node = _Pydantic(kind)
+            self.node: Node = _Pydantic(kind)
             self.members = _pydantic_members(origin)
         elif hasattr(origin, "__struct_config__"):
-            self._node = _Struct(kind)
+            self.node = _Struct(kind)
             self.members = _struct_members(origin)
         elif dataclasses.is_dataclass(origin) or is_typed_dict(origin):
             node = Object(name_of(kind), self.unknown)
             read_members(node, kind, origin, _read_member, is_partial=False)
-            self._node = node
+            self.node = node
             self.members = [
                 _found(one.key, one.node, is_required=one.default is REQUIRED) for one in node.members
             ]
@@ -71,14 +71,14 @@ class FormModel:
     def read(self, form: FormData) -> Any:
         """Return the value a form says; ValueError when it does not fit."""
         if self._convert is None:
-            self._convert = Code().compiled(self._node, name_of(self.annotation))
+            self._convert = Code().compiled(self.node, name_of(self.annotation))
         return self._convert(self._object(form))
 
     def faults(self, form: FormData) -> list[Fault]:
         """Return what is wrong with a form; `[]` exactly when `read` takes it."""
         report = Report()
         try:
-            self._node.walk(self._object(form), ("form",), report)
+            self.node.walk(self._object(form), ("form",), report)
         except Enough:
             pass
         return report.faults
@@ -134,14 +134,14 @@ def file_kind(annotation: object) -> tuple[bool, bool] | None:
 def _read_member(annotation: object) -> Node:
     kind = file_kind(annotation)
     if kind is not None:
-        return _Upload(is_list=kind[0])
+        return Upload(annotation, is_list=kind[0])
     if is_model(split(annotation)[0]):
         raise Unsupported(f"{name_of(annotation)}: fields of a form do not nest")
-    return _Text(TEXT.conversion(annotation))
+    return _Text(annotation)
 
 
 def _found(key: str, node: Node, *, is_required: bool) -> Member:
-    if isinstance(node, _Upload):
+    if isinstance(node, Upload):
         return Member(key, is_file=True, repeats=node.is_list, takes_empty=False, is_required=is_required)
     assert isinstance(node, _Text)  # noqa: S101 - `_read_member` makes no other
     conversion = node.conversion
@@ -151,8 +151,9 @@ def _found(key: str, node: Node, *, is_required: bool) -> Member:
 class _Text(Node):
     """A value made from text, or from a list of texts."""
 
-    def __init__(self, conversion: Conversion) -> None:
-        self.conversion = conversion
+    def __init__(self, annotation: object) -> None:
+        self.annotation = annotation
+        self.conversion = conversion = TEXT.conversion(annotation)
         self.expected, self.name = conversion.expected, conversion.kind
 
     def emit(self, code: Code, value: str) -> str:
@@ -172,12 +173,13 @@ class _Text(Node):
         return INVALID if found else self.conversion.convert(value)
 
 
-class _Upload(Node):
+class Upload(Node):
     """A file, or a list of them."""
 
     expected, name = "a file", "file"
 
-    def __init__(self, *, is_list: bool) -> None:
+    def __init__(self, annotation: object, *, is_list: bool) -> None:
+        self.annotation = annotation
         self.is_list = is_list
 
     def emit(self, code: Code, value: str) -> str:

@@ -1,12 +1,14 @@
-"""The content of a request: one JSON body, a form, files, or a stream of octets."""
+"""The content of a request: one JSON body, a form, or octets as they come."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.binding.signature import REQUIRED
+from penstock.app.openapi.forms import form_body
 from penstock.app.openapi.keywords import described, plain_value
 from penstock.app.schema.objects import Object
+from penstock.http.form import MULTIPART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,17 +17,19 @@ if TYPE_CHECKING:
     from penstock.app.openapi.components import Schema
     from penstock.app.openapi.schemas import Schemas
 
-URLENCODED = "application/x-www-form-urlencoded"
-MULTIPART = "multipart/form-data"
 
-
-def request_body(arguments: Iterable[Argument], schemas: Schemas) -> Schema | None:
+def request_body(arguments: Iterable[Argument], schemas: Schemas, texts: Schemas) -> Schema | None:
     """Return the Request Body Object of an operation; None when it reads none, or by itself."""
     by_source: dict[str, list[Argument]] = {}
     for argument in arguments:
         by_source.setdefault(argument.source, []).append(argument)
     if "body" in by_source:
         return _json(by_source["body"], schemas)
+    of_form = [*by_source.get("form", ()), *by_source.get("file", ())]
+    if of_form:
+        return form_body(of_form, texts)
+    if "parts" in by_source:
+        return {"content": {MULTIPART: {"schema": {"type": "object"}}}, "required": True}
     if "stream" in by_source:
         return {"content": {"*/*": {}}}
     return None

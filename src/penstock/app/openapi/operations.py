@@ -91,7 +91,7 @@ def operation(described: Described, operation_id: str, kinds: Kinds, security: S
     parameters = parameters_of(arguments, described.template, kinds.text)
     if parameters:
         made["parameters"] = parameters
-    body = request_body(arguments, kinds.body)
+    body = request_body(arguments, kinds.body, kinds.text)
     if body is not None:
         made["requestBody"] = body
     needs = security.requirements(described)

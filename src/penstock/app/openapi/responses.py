@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Content = dict[str, Schema]
 
 # Not Iterable: a list is one, and JSON.
-_BODIES = ("body", "form", "file", "stream")
+_BODIES = ("body", "form", "file", "parts", "stream")
 _STREAMS = (
     collections.abc.Iterator,
     collections.abc.Generator,
@@ -266,6 +266,11 @@ def possible_errors(arguments: Iterable[Argument], *, has_path: bool) -> list[in
         conversion = argument.conversion
         takes_any_text = conversion is not None and conversion.kind == "str" and not conversion.constraints
         is_required = argument.default is REQUIRED and argument.source in ("query", "header", "cookie")
-        if argument.model is not None or is_required or (conversion is not None and not takes_any_text):
+        if (
+            argument.model is not None
+            or argument.form is not None
+            or is_required
+            or (conversion is not None and not takes_any_text)
+        ):
             found.add(422)
     return sorted(found)
