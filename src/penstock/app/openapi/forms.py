@@ -40,11 +40,13 @@ def form_body(arguments: list[Argument], texts: Schemas) -> Schema:
             required += model.pop("required", ())
             whole |= model
             continue
-        is_file = isinstance(form, FileParameter)
-        schema = _file(form) if isinstance(form, FileParameter) else dict(texts.of_annotation(argument.annotation))
-        value: Any = plain_value(argument.default) if argument.default not in (REQUIRED, None) else REQUIRED
-        if value is not REQUIRED and not is_file and value != []:
-            schema["default"] = value
+        if isinstance(form, FileParameter):
+            schema = _file(form)
+        else:
+            schema = dict(texts.of_annotation(argument.annotation))
+            value = plain_value(argument.default) if argument.default not in (REQUIRED, None) else REQUIRED
+            if value is not REQUIRED and value != []:
+                schema["default"] = value
         members[argument.key] = described(schema, None, argument.field)
         if argument.default is REQUIRED:
             required.append(argument.key)
