@@ -29,6 +29,10 @@ class ApplicationError(PenstockError):
     """The application is put together wrongly; found at start-up, before the first request."""
 
 
+class BrokenPromise(PenstockError):
+    """A handler returned what its response model does not allow (`validate_response`): a 500, and logged."""
+
+
 class RouteConflict(ApplicationError):
     """Two routes claim the same method and path."""
 

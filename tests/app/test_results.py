@@ -52,8 +52,6 @@ PROMISES = [
     dict,
     dict[str, int],
     list,
-    list[Point],
-    Point,
     int,
     bool,
     None,
@@ -66,7 +64,7 @@ PROMISES = [
 
 @pytest.mark.parametrize("promise", PROMISES, ids=str)
 @pytest.mark.parametrize(("value", "status", "media_type", "body"), RESULTS)
-def test_a_value_means_the_same_whatever_was_promised(promise, value, status, media_type, body):
+def test_a_value_means_the_same_whatever_was_promised_but_a_model(promise, value, status, media_type, body):
     app = App()
 
     def plain():
@@ -84,6 +82,23 @@ def test_a_value_means_the_same_whatever_was_promised(promise, value, status, me
         response = get(app, path)
 
         assert (response.status, response.media_type, response.body) == (status, media_type, body)
+
+
+@pytest.mark.parametrize("promise", [Point, list[Point]])
+@pytest.mark.parametrize("value", ["text", b"octets", 7, True, {"a": 1}, [{"a": 1}], [7], object()], ids=repr)
+def test_what_is_no_part_of_a_promised_model_is_not_sent(promise, value, caplog):
+    app = App()
+
+    def plain():
+        return value
+
+    plain.__annotations__["return"] = promise
+    app.get("/")(plain)
+
+    response = get(app, "/")
+
+    assert response.status == 500
+    assert caplog.records
 
 
 @pytest.mark.parametrize(

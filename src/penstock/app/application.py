@@ -83,6 +83,7 @@ class App(Router):
         hooks: Iterable[object] = (),
         form_limits: FormLimits | None = None,
         dependencies: Iterable[object] = (),
+        validate_responses: bool = False,
         **about: Unpack[About],
     ) -> None:
         super().__init__(hooks=hooks, dependencies=dependencies)
@@ -93,6 +94,7 @@ class App(Router):
         self.about: About = _checked(about) if about else {}
         self.webhooks: Router = self.about.get("webhooks") or Router()
         self.form_limits = form_limits
+        self.validate_responses = validate_responses
         self.state = State()
         self.overrides: dict[Any, Any] = {}
         """For tests: what is called instead of a dependency, `app.overrides[get_db] = fake_db`."""

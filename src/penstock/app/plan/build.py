@@ -10,7 +10,15 @@ from penstock.app.injection.tree import overrides_of, read_tree
 from penstock.app.plan.binding import Binding
 from penstock.app.plan.calls import Calls
 from penstock.app.plan.code import compile_plan, indented
-from penstock.app.plan.result import known_result_lines, make_responder, result_scope, stream_type_of
+from penstock.app.plan.result import (
+    Promise,
+    known_result_lines,
+    make_responder,
+    read_promise,
+    result_scope,
+    shown_lines,
+    stream_type_of,
+)
 from penstock.app.routing.router import describe, handler_name
 from penstock.app.runs import check_process, decide_run
 from penstock.errors import ApplicationError
@@ -34,6 +42,8 @@ class Plan(typing.NamedTuple):
     is_async: bool
     signature: Signature
     """What the call binds, for those who describe it."""
+    promise: Promise | None = None
+    """What it says it returns, for the same; None for a WebSocket."""
 
 
 def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
@@ -49,7 +59,8 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
         )
     if run == "process":
         check_process(route.handler, signature)
-    source = plan_source(placed, calls, failures, scope)
+    promise = read_promise(placed, signature)
+    source = plan_source(placed, calls, promise, failures, scope)
     call = compile_plan(
         source, f"<plan {route.methods[0]} {placed.path} -> {handler_name(route.handler)}>", scope
     )
@@ -67,10 +78,12 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
 
         adapt_endpoint(endpoint, placed, scope, failures)
         call = endpoint.call
-    return Plan(call, source, endpoint, endpoint.run == TASK, signature)
+    return Plan(call, source, endpoint, endpoint.run == TASK, signature, promise)
 
 
-def plan_source(placed: Placed, calls: Calls, failures: Failures, scope: dict[str, Any]) -> str:
+def plan_source(
+    placed: Placed, calls: Calls, promise: Promise, failures: Failures, scope: dict[str, Any]
+) -> str:
     """Return the source of a plan; the names it uses go into `scope`."""
     is_async, signature, status = calls.is_coroutine, calls.signatures[-1], placed.route.status
     stream_type = stream_type_of(signature.returns)
@@ -88,14 +101,15 @@ def plan_source(placed: Placed, calls: Calls, failures: Failures, scope: dict[st
         *([f"    {' = '.join(shared)} = None"] if shared else []),
         "    try:",
         *indented(call_lines, 2),
-        *indented(known_result_lines(signature.returns, status, scope), 2),
+        *indented(known_result_lines(promise, status, scope), 2),
     ]
     if not is_async:
-        scope["respond"] = make_responder(status, stream_type, failures)
+        scope["respond"] = make_responder(status, stream_type, promise.show, failures)
         lines.append("        return respond(request, result)")
     else:
         if not calls.is_awaited:
             lines += ["        if hasattr(result, '__await__'):", "            result = await result"]
+        lines += indented(shown_lines(promise, scope), 2)
         lines.append("        return to_response(result, status, stream_type)")
     lines += [
         "    except BaseException as error:",

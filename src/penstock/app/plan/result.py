@@ -8,16 +8,23 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.results import to_response
+from penstock.app.routing.router import describe
+from penstock.app.schema.annotations import Unsupported
+from penstock.app.schema.output import checked_output, compile_output
+from penstock.app.schema.reading import holds_model
+from penstock.errors import ApplicationError
 from penstock.http.event_stream import EventStream
 from penstock.http.events import MEDIA_TYPE as EVENTS
 from penstock.http.events import Event
-from penstock.http.json import dumps
+from penstock.http.json import dumps, struct_encoder
 from penstock.http.response import JSON, OCTETS, TEXT, Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from penstock.app.binding.signature import Signature
     from penstock.app.failures import Failures
+    from penstock.app.routing.router import Placed
     from penstock.http.request import Request
 
 _STREAMS = (
@@ -44,20 +51,59 @@ def result_scope(status: int | None, stream_type: str) -> dict[str, Any]:
     }
 
 
-def known_result_lines(returns: object, status: int | None, scope: dict[str, Any]) -> list[str]:
-    """Convert what the return annotation promises at once; another type goes the general way, so a wrong
-    promise costs only time.
+class Promise(typing.NamedTuple):
+    """What a route says it returns."""
+
+    annotation: object
+    show: Callable[[Any], Any] | None
+    """Makes of a result what is sent of it; None when all of it is."""
+
+
+def read_promise(placed: Placed, signature: Signature) -> Promise:
+    """Return what `response_model=`, else the return annotation, promises; ApplicationError when the model
+    cannot be read.
     """
+    options, where = placed.route.options, describe(placed.route.handler)
+    annotation = options.get("response_model", signature.returns)
+    is_declared = "response_model" in options
+    if annotation is None or (not is_declared and not holds_model(annotation)):
+        return Promise(signature.returns, None)
+    validates = options.get("validate_response", placed.apps[-1].validate_responses if placed.apps else False)
+    try:
+        show = compile_output(annotation)
+        return Promise(annotation, checked_output(annotation, show) if validates else show)
+    except Unsupported as error:
+        if is_declared or options.get("validate_response"):
+            raise ApplicationError(f"{where}: its response model: {error}") from None
+        return Promise(annotation, None)  # what serves people and type checkers only
+
+
+def known_result_lines(promise: Promise, status: int | None, scope: dict[str, Any]) -> list[str]:
+    """Convert what the annotation promises at once; another type goes the general way, so a wrong promise
+    costs only time.
+    """
+    returns = promise.annotation
     kind = typing.get_origin(returns) or returns
     if not isinstance(kind, type):
         return []
     code = status or 200
+    content = "dumps(result)"
+    if hasattr(kind, "__struct_config__"):
+        content = "dumps_struct(result)"  # of this very type, so nothing is left out
+        scope["dumps_struct"] = struct_encoder()
+    elif promise.show is not None:
+        content = "dumps(show(result))"
+        scope["show"] = promise.show
     if kind is str:
         answer = f"Response(result.encode(), {code}, None, TEXT)"
     elif kind is bytes:
         answer = f"Response(result, {code}, None, OCTETS)"
-    elif kind in (dict, list, int, float, bool) or dataclasses.is_dataclass(kind):
-        answer = f"Response(dumps(result), {code}, None, JSON)"
+    elif (
+        kind in (dict, list, int, float, bool)
+        or dataclasses.is_dataclass(kind)
+        or hasattr(kind, "__struct_config__")
+    ):
+        answer = f"Response({content}, {code}, None, JSON)"
     elif issubclass(kind, Response):
         answer = "result"
     else:
@@ -67,21 +113,36 @@ def known_result_lines(returns: object, status: int | None, scope: dict[str, Any
     return [f"if type(result) is {name}:", f"    return {answer}"]
 
 
-def make_responder(status: int | None, stream_type: str, failures: Failures) -> Callable[[Request, Any], Any]:
+def shown_lines(promise: Promise, scope: dict[str, Any]) -> list[str]:
+    """Leave of any other result what was promised; a Response is itself, and None no content."""
+    if promise.show is None:
+        return []
+    scope["show"] = promise.show
+    return ["if result is not None and not isinstance(result, Response):", "    result = show(result)"]
+
+
+def make_responder(
+    status: int | None, stream_type: str, show: Callable[[Any], Any] | None, failures: Failures
+) -> Callable[[Request, Any], Any]:
     """Return what converts the result of a `def` handler, which may turn out to be a coroutine (a decorated
     `async def`).
     """
 
+    def answer(result: Any) -> Response:
+        if show is not None and result is not None and not isinstance(result, Response):
+            result = show(result)
+        return to_response(result, status, stream_type)
+
     async def finish(request: Request, result: Awaitable[Any]) -> Response:
         try:
-            return to_response(await result, status, stream_type)
+            return answer(await result)
         except BaseException as error:
             return await failures.answer_async(request, error)
 
     def respond(request: Request, result: Any) -> Response | Awaitable[Response]:
         if hasattr(result, "__await__"):
             return finish(request, result)
-        return to_response(result, status, stream_type)
+        return answer(result)
 
     return respond
 

@@ -48,6 +48,10 @@ class RouteOptions(TypedDict, total=False):
     """False: the OpenAPI document says nothing of it."""
     openapi_extra: Mapping[str, Any]
     """Further members of its Operation Object; objects are merged."""
+    response_model: object
+    """The type whose fields are sent, and described, instead of the return annotation; None: all of it."""
+    validate_response: bool
+    """Check what is sent against that type: what does not fit is a 500, and logged."""
     hooks: Iterable[object]
     """Put round this route alone, inside those of routers and applications, the first outermost."""
     dependencies: Iterable[object]

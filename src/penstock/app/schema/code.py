@@ -75,9 +75,12 @@ class Code:
             function, node = self._to_write.pop()
             with self.block(f"def {function}(value):"):
                 node.emit_body(self, "value")
-        source = "\n".join([*self.lines, *self.later]) + "\n"
-        file = f"<validator {title}>"
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for tracebacks
-        exec(compile(source, file, "exec"), self.scope)  # noqa: S102 - names are ours, the rest is repr() of text
+        self.finish(f"<validator {title}>")
         function_made: Callable[[Any], Any] = self.scope[name]
         return function_made
+
+    def finish(self, file: str) -> None:
+        """Define in `scope` what was written; tracebacks show it under the name `file`."""
+        source = "\n".join([*self.lines, *self.later]) + "\n"
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        exec(compile(source, file, "exec"), self.scope)  # noqa: S102 - names are ours, the rest is repr() of text

@@ -58,6 +58,10 @@ class Foreign(Node):
         """Return what a value becomes, or raise Refused."""
         raise NotImplementedError
 
+    def show(self, value: Any) -> Any:
+        """Return the value as one of this very type: what it has beyond that is not sent."""
+        raise NotImplementedError
+
     def emit(self, code: Code, value: str) -> str:
         return f"{code.constant(self.convert, 'convert')}({value})"
 
@@ -71,6 +75,7 @@ class Struct(Foreign):
 
         self._convert: Callable[..., Any] = msgspec.convert
         self._error: type[Exception] = msgspec.ValidationError
+        self._kind = kind
         self.expected = "an object"
         self.kinds = frozenset({list if kind.__struct_config__.array_like else dict})
 
@@ -79,6 +84,9 @@ class Struct(Foreign):
             return self._convert(value, self.annotation)
         except self._error:
             raise Refused from None
+
+    def show(self, value: Any) -> Any:
+        return value if type(value) is self._kind else self._convert(value, self._kind, from_attributes=True)
 
     def walk(self, value: Any, loc: Loc, report: Report) -> Any:
         try:
@@ -97,6 +105,14 @@ class Pydantic(Foreign):
 
         self._validate: Callable[..., Any] = annotation.__pydantic_validator__.validate_json  # type: ignore[attr-defined]
         self._error: type[Any] = pydantic.ValidationError
+
+    def show(self, value: Any) -> Any:
+        kind: Any = self.annotation
+        if type(value) is kind:
+            return value
+        if isinstance(value, kind):
+            value = value.model_dump()
+        return kind.model_validate(value, from_attributes=True)
 
     def convert(self, value: Any) -> Any:
         try:
