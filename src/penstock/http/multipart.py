@@ -161,14 +161,16 @@ class MultipartReader:
         before = self._before
         assert before is not None  # noqa: S101 - the caller looked
         before += data
-        at = before.find(b"\r\n" + self._first)
-        if at < 0 or at > PREAMBLE_BYTES:
-            if len(before) > PREAMBLE_BYTES + len(self._first):
-                raise malformed(f"no boundary in its first {PREAMBLE_BYTES} octets")
+        at = before.find(self._first)
+        if at > PREAMBLE_BYTES or (at < 0 and len(before) > PREAMBLE_BYTES + len(self._first)):
+            raise malformed(f"no boundary in its first {PREAMBLE_BYTES} octets")
+        if at < 0:
             self._before = before
             return b""
+        if before[at - 2 : at] != b"\r\n":
+            raise malformed("its first boundary does not begin a line")
         self._before = None
-        return before[at + 2 :]
+        return before[at:]
 
     def _begin(self, lines: list[tuple[str, str]]) -> PartHead:
         head = self._part = _part_head(lines)
