@@ -12,6 +12,7 @@ from penstock import (
     CORS,
     CSRF,
     App,
+    BodyStream,
     Compression,
     EventStream,
     FetchMetadata,
@@ -24,6 +25,7 @@ from penstock import (
     StaticFiles,
     StreamResponse,
     TrustedHosts,
+    UploadFile,
     WebSocket,
     csrf_token,
 )
@@ -209,3 +211,48 @@ def test_a_form_with_a_token_over_a_socket():
         assert client.ask("/", "POST", f"Cookie: {cookie}", f"X-CSRF-Token: {token}\u00e9").status == 403
         with connect(f"ws://127.0.0.1:{server.port}/ws") as socket:
             assert socket.recv() == "hello"
+
+
+PARTS = "multipart/form-data; boundary=b"
+
+
+def parts(token: str) -> bytes:
+    field = f'--b\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n{token}\r\n'
+    head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+    return f"{head}{'x' * 100_000}\r\n{field}--b--\r\n".encode()
+
+
+@pytest.mark.parametrize("kind", ["def", "async"])
+def test_a_token_behind_files_is_checked_before_the_handler(kind):
+    app, calls = App(hooks=[CSRF("a secret of thirty-two octets, or more")]), []
+
+    @app.get("/")
+    def page(request) -> str:
+        return csrf_token(request)
+
+    def take(file: UploadFile) -> int:
+        calls.append(len(file.read()))
+        return calls[-1]
+
+    async def atake(file: UploadFile) -> int:
+        calls.append(len(await file.aread()))
+        return calls[-1]
+
+    app.post("/files")(take if kind == "def" else atake)
+
+    @app.post("/stream")
+    async def stream(content: BodyStream) -> int:
+        calls.append("never")
+        return 0
+
+    with serve(app) as server, server.connect() as client:
+        page = client.ask("/")
+        cookie = page.get("set-cookie").partition(";")[0]
+        token = page.content.decode()
+        fields = (f"Content-Type: {PARTS}", f"Cookie: {cookie}")
+        assert client.ask("/files", "POST", *fields, body=parts(token[::-1])).status == 403
+        assert calls == []
+        assert client.ask("/files", "POST", *fields, body=parts(token)).content == b"100000"
+        # A handler that reads the content itself would find out too late.
+        assert client.ask("/stream", "POST", *fields, body=parts(token)).status == 403
+        assert calls == [100_000]

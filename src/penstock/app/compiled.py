@@ -15,7 +15,6 @@ from penstock.app.plan.build import Plan, build_plan
 from penstock.app.routing.router import METHODS
 from penstock.app.routing.table import Bound, build_resolver, build_tree
 from penstock.app.routing.template import parse_template
-from penstock.app.runs import decide_run
 from penstock.errors import ApplicationError
 from penstock.http.handler import INLINE, TASK, THREAD, Endpoint
 from penstock.http.response import Response
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
 
     from penstock.app.application import App
     from penstock.app.routing.converters import Converter
-    from penstock.app.routing.router import Placed, Router
+    from penstock.app.routing.router import Placed, Route, Router
     from penstock.app.routing.template import Template
     from penstock.app.routing.tree import Node
-    from penstock.http.handler import Handler
+    from penstock.http.handler import Call, Handler
     from penstock.http.request import Request
 
 
@@ -76,15 +75,18 @@ class Compiled:
         scopes = scopes_of(placed)
         if placed.route.interface is not None:
             return Bound(placed, template, self._mount(placed, scopes), template.names)
-        failures = _failures(placed.apps, scopes, _place_of(placed))
+        failures = _failures(placed.apps, scopes)
         build = build_plan if placed.route.websocket is None else _websocket_builder()
         plan = build(placed, template, failures)
         endpoint = plan.endpoint
-        _set(endpoint, settings_of(scopes))
+        failures.run_hooks(TASK if placed.route.websocket is not None else endpoint.run)
+        _set(endpoint, settings_of(scopes), placed.route)
         may_wait = getattr(placed.route.handler, "may_wait", False)
         laid = Laid(plan.call, endpoint.run, may_wait)
         laid = _with_hooks(laid, scopes, placed.routers, failures, placed.label)
         endpoint.call, endpoint.run = laid.call, laid.run
+        if getattr(plan.call, "receives_form", False) and laid.call is not plan.call:
+            endpoint.call = _announcing_form(laid.call)
         self.plans.append((placed, plan))
         return Bound(placed, template, plan.endpoint, template.names)
 
@@ -96,13 +98,14 @@ class Compiled:
         if handler is None:
             handler = self._gateways[id(application)] = make_handler(application, interface)
             self.mounted.append(handler)
-        failures = _failures(placed.apps, scopes, THREAD if interface == "wsgi" else INLINE)
+        failures = _failures(placed.apps, scopes)
+        failures.run_hooks(THREAD if interface == "wsgi" else INLINE)
 
         def with_hooks(laid: Laid) -> Laid:
             return _with_hooks(laid, scopes, placed.routers, failures, placed.label)
 
         point = MountPoint(placed, handler, failures, with_hooks)
-        _set(point, settings_of(scopes))
+        _set(point, settings_of(scopes), placed.route)
         return point
 
 
@@ -117,7 +120,7 @@ class _EndpointMaker:
         self._apps = (app,)
         self._scopes = without_replaced([(), *declared(self._apps)])
         self._settings = settings_of(self._scopes)
-        self._failures = _failures(self._apps, self._scopes, INLINE)
+        self._failures = _failures(self._apps, self._scopes)
 
     def __call__(self, answer: Callable[[], Response]) -> Endpoint:
         failures = self._failures
@@ -148,7 +151,7 @@ def _make_preflight(leaf: dict[str, Bound]) -> Bound | None:
 
     def lay(placed: Placed) -> Laid:
         scopes = scopes_of(placed)
-        failures = _failures(placed.apps, scopes, INLINE)
+        failures = _failures(placed.apps, scopes)
         return _with_hooks(Laid(allow, INLINE), scopes, placed.routers, failures, placed.label)
 
     calls = {method: lay(bound.placed) for method, bound in leaf.items()}
@@ -184,19 +187,21 @@ def _with_hooks(
     return laid
 
 
-def _place_of(placed: Placed) -> int:
-    """Return where a handler runs, before hooks are put round it."""
-    if placed.route.websocket is not None:
-        return TASK
-    run = decide_run(placed.route)
-    return {"thread": THREAD, "inline": INLINE}.get(run, TASK)
-
-
-def _set(endpoint: Endpoint, settings: dict[str, Any]) -> None:
+def _set(endpoint: Endpoint, settings: dict[str, Any], route: Route | None = None) -> None:
     """Let hooks say of an endpoint what its route does not."""
     for name, value in settings.items():
-        if getattr(endpoint, name) is None:
+        if route is None or getattr(route, name) is None:
             setattr(endpoint, name, value)
+
+
+def _announcing_form(call: Call) -> Call:
+    """Let hooks know that the form of a request is received behind them."""
+
+    def announced(request: Request) -> Response | Awaitable[Response]:
+        request.expect_form()
+        return call(request)
+
+    return announced
 
 
 def _websocket_builder() -> Callable[[Placed, Template, Failures], Plan]:
@@ -205,10 +210,12 @@ def _websocket_builder() -> Callable[[Placed, Template, Failures], Plan]:
     return build_websocket_plan
 
 
-def _failures(apps: tuple[App, ...], scopes: list[list[Any]], run: int) -> Failures:
-    forms = [read_hook(hook).on_error for scope in scopes for hook in reversed(scope)]
-    hooks = tuple(form.in_thread() if run == THREAD else form.on_loop() for form in forms if form is not None)
-    return Failures([app.exception_handlers for app in reversed(apps)], hooks)
+def _failures(apps: tuple[App, ...], scopes: list[list[Any]]) -> Failures:
+    hooks = [read_hook(hook) for scope in scopes for hook in reversed(scope)]
+    return Failures(
+        [app.exception_handlers for app in reversed(apps)],
+        [hook.on_error for hook in hooks if hook.on_error is not None],
+    )
 
 
 def _converters(apps: tuple[App, ...]) -> dict[str, Converter]:

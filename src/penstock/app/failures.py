@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from penstock.app.results import to_response
 from penstock.app.runs import is_coroutine_function
 from penstock.errors import ClientDisconnected, HTTPError
+from penstock.http.handler import INLINE, THREAD
 from penstock.http.problem import problem, unexpected
 from penstock.http.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from penstock.app.hooks import Form
     from penstock.http.request import Request
 
     ExceptionHandler = Callable[[Request, Any], Any]
@@ -42,17 +44,20 @@ class Failures:
     table per application.
     """
 
-    __slots__ = ("_hooks", "_tables")
+    __slots__ = ("_forms", "_hooks", "_tables")
 
     def __init__(
-        self,
-        tables: list[dict[type[BaseException] | int, Registered]],
-        hooks: tuple[Callable[[Request, BaseException], Any], ...] = (),
+        self, tables: list[dict[type[BaseException] | int, Registered]], hooks: Sequence[Form] = ()
     ) -> None:
         self._tables = tables
         """Innermost application first."""
-        self._hooks = hooks
-        """Those for errors, innermost first, each in the form for where the route runs."""
+        self._forms = hooks
+        self.run_hooks(INLINE)
+
+    def run_hooks(self, run: int) -> None:
+        """Say where the hooks for errors run: the form of each is the one for that place."""
+        self._hooks = [form.in_thread() if run == THREAD else form.on_loop() for form in self._forms]
+        """Innermost first."""
 
     def may_wait(self) -> bool:
         """Tell whether an answer may be an awaitable."""

@@ -13,7 +13,7 @@ from penstock.http.framing import Framing
 from penstock.http.headers import Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from penstock.http.form import FormData, FormLimits
     from penstock.http.handler import BodyStream, ConnectionView, Draining, ServerView
@@ -203,9 +203,23 @@ class Request:
         return form
 
     def keep_form(self, form: FormData) -> FormData:
-        """Have `form` return this one."""
+        """Have `form` return this one, unless a check refuses it."""
+        for check in self._kept("form_checks") or ():
+            check(form)
         self._keep("form", form)
         return form
+
+    def expect_form(self) -> None:
+        """The form is received as it comes, and kept before a handler sees it."""
+        self._keep("form_checks", [])
+
+    def check_form(self, check: Callable[[FormData], None]) -> bool:
+        """Have `check(form)` look at a form that is still to come; it may raise. False when none is."""
+        checks: list[Callable[[FormData], None]] | None = self._kept("form_checks")
+        if checks is None:
+            return False
+        checks.append(check)
+        return True
 
     def limit_form(self, limits: FormLimits) -> None:
         """Have `form` hold a body to these limits, unless it is told others."""

@@ -47,6 +47,7 @@ def receiving(call: Call, run: int, limits: FormLimits, failures: Failures) -> C
         finally:
             form.close()
 
+    received.receives_form = True  # type: ignore[attr-defined]  # for hooks that look at fields
     return received
 
 

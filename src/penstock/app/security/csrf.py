@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import partial
 from hashlib import blake2b
 from hmac import compare_digest
 from os import urandom
@@ -27,6 +28,7 @@ from penstock.http.cookies import render_set_cookie
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from penstock.http.form import FormData
     from penstock.http.request import Request
     from penstock.http.response import Response
 
@@ -109,6 +111,8 @@ class CSRF:
             raise _refusal("the cookie is missing, too old or not of this site; load the page again")
         token = request.headers.get(self._header)
         if token is None:
+            if request.stream is not None and request.check_form(partial(self._check_form, secret)):
+                return
             token = self._token_in_content(request)
             if token is None:
                 raise _refusal(f"send the token in {self.header} or in the form's field {self.field}")
@@ -175,6 +179,11 @@ class CSRF:
                 raise _refusal("over HTTPS a request says where it comes from, in Origin or Referer")
         if origin is not None and origin != own_origin(request) and origin.lower() not in self._origins:
             raise _refusal("this request comes from another site")
+
+    def _check_form(self, secret: bytes, form: FormData) -> None:
+        """HTTPError for a form, received behind this hook, without the token."""
+        if not is_token_of(secret, form.get(self.field, "")):
+            raise _refusal(f"send the token in {self.header} or in the form's field {self.field}")
 
     def _token_in_content(self, request: Request) -> str | None:
         """Return the token in a form. It is looked for, not parsed for: who knows it may say it anywhere."""
