@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from penstock.app.application import App
     from penstock.app.caching.cache import Cache
+    from penstock.app.caching.response_cache import ResponseCache
     from penstock.app.forms.stream import FormPart, MultipartStream
     from penstock.app.injection.depends import Depends
     from penstock.app.routing.controller import (
@@ -119,6 +120,7 @@ _PLACES = {
     "Request": "penstock.http.request",
     "RequestID": "penstock.app.security.request_id",
     "Response": "penstock.http.response",
+    "ResponseCache": "penstock.app.caching.response_cache",
     "Router": "penstock.app.routing.router",
     "ScryptCost": "penstock.app.security.passwords",
     "SecurityHeaders": "penstock.app.security.headers",
@@ -191,6 +193,7 @@ __all__ = [
     "Request",
     "RequestID",
     "Response",
+    "ResponseCache",
     "Router",
     "ScryptCost",
     "SecurityHeaders",

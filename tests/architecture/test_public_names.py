@@ -54,6 +54,7 @@ PUBLIC = {
     "Request",
     "RequestID",
     "Response",
+    "ResponseCache",
     "Router",
     "ScryptCost",
     "SecurityHeaders",

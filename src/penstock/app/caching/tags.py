@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from penstock.app.stores.guard import Guard
 
-_KEPT_S: Final = 30 * 86_400.0  # longer than entries without a time of their own are worth anything
+KEPT_S: Final = 30 * 86_400.0  # longer than entries without a time of their own are worth anything
 
 
 def state_key(prefix: str, tag: str) -> str:
@@ -28,15 +28,15 @@ def read_states(guard: Guard, prefix: str, tags: Iterable[str], ttl_s: float | N
     """Return the states of tags, made where there are none; they outlive an entry of so many seconds."""
     states = {}
     for tag in tags:
-        key, fresh = state_key(prefix, tag), _new_state()
-        if guard.add(key, fresh, max(ttl_s or 0, _KEPT_S)):
+        key, fresh = state_key(prefix, tag), new_state()
+        if guard.add(key, fresh, max(ttl_s or 0, KEPT_S)):
             states[tag] = fresh.decode()
             continue
         found = guard.get(key)
         if found is None:  # invalidated in between
             found = b""
         else:
-            guard.touch(key, max(ttl_s or 0, _KEPT_S))
+            guard.touch(key, max(ttl_s or 0, KEPT_S))
         states[tag] = found.decode("latin-1")
     return states
 
@@ -45,15 +45,15 @@ async def aread_states(guard: Guard, prefix: str, tags: Iterable[str], ttl_s: fl
     """The same on the loop."""
     states = {}
     for tag in tags:
-        key, fresh = state_key(prefix, tag), _new_state()
-        if await guard.aadd(key, fresh, max(ttl_s or 0, _KEPT_S)):
+        key, fresh = state_key(prefix, tag), new_state()
+        if await guard.aadd(key, fresh, max(ttl_s or 0, KEPT_S)):
             states[tag] = fresh.decode()
             continue
         found = await guard.aget(key)
         if found is None:
             found = b""
         else:
-            await guard.atouch(key, max(ttl_s or 0, _KEPT_S))
+            await guard.atouch(key, max(ttl_s or 0, KEPT_S))
         states[tag] = found.decode("latin-1")
     return states
 
@@ -75,5 +75,6 @@ def _is(found: bytes | None, state: str) -> bool:
     return found is not None and bool(state) and found.decode("latin-1") == state
 
 
-def _new_state() -> bytes:
+def new_state() -> bytes:
+    """Return a word no tag had before."""
     return b"%032x" % getrandbits(128)
