@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         websocket_route,
     )
     from penstock.app.routing.router import Router
+    from penstock.app.routing.versions import Versions
     from penstock.app.schema.markers import Body, Cookie, Field, File, Form, Header, Path, Query
     from penstock.app.schema.partial import Partial
     from penstock.app.security.cors import CORS
@@ -135,6 +136,7 @@ _PLACES = {
     "TextResponse": "penstock.http.response",
     "TrustedHosts": "penstock.app.security.hosts",
     "UploadFile": "penstock.http.upload",
+    "Versions": "penstock.app.routing.versions",
     "WebSocket": "penstock.app.websocket.socket",
     "WebSocketDisconnect": "penstock.errors",
     "ahash_password": "penstock.app.security.passwords",
@@ -208,6 +210,7 @@ __all__ = [
     "TextResponse",
     "TrustedHosts",
     "UploadFile",
+    "Versions",
     "WebSocket",
     "WebSocketDisconnect",
     "__version__",

@@ -69,6 +69,7 @@ PUBLIC = {
     "TextResponse",
     "TrustedHosts",
     "UploadFile",
+    "Versions",
     "WebSocket",
     "WebSocketDisconnect",
     "__version__",

@@ -201,7 +201,7 @@ class App(Router):
         return [
             RouteRow(
                 placed.route.shown_methods,
-                placed.path,
+                placed.host + placed.path,
                 placed.route.name,
                 handler_name(placed.route.handler),
                 _runs_as(placed.route),

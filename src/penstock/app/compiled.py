@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from penstock.app.application import App
     from penstock.app.routing.converters import Converter
+    from penstock.app.routing.hosts import Labels
     from penstock.app.routing.router import Placed, Route, Router
     from penstock.app.routing.template import Template
     from penstock.app.routing.tree import Node
@@ -42,6 +43,7 @@ class Compiled:
         self.mounted: list[Handler] = []
         """The gateways to applications of other interfaces, one for each application."""
         self._gateways: dict[int, Handler] = {}
+        self._hosts: dict[str, Labels] = {}
         bounds = [self._bind(placed) for placed in app.placed()]
         if app.has_own_routes:
             bounds += [self._bind(placed) for placed in app.own_routes()]
@@ -54,7 +56,12 @@ class Compiled:
         self._overrides = [(one, dict(one.overrides)) for one in self.apps]
         """What this was compiled with."""
         self.methods = METHODS.union(*(bound.placed.route.methods for bound in bounds))
-        self.resolve = build_resolver(bounds, _EndpointMaker(app), _make_preflight)
+        if any(bound.placed.host or bound.placed.version for bound in bounds):
+            from penstock.app.routing.dispatch import build_dispatcher
+
+            self.resolve = build_dispatcher(bounds, self._hosts, _EndpointMaker(app), _make_preflight)
+        else:
+            self.resolve = build_resolver(bounds, _EndpointMaker(app), _make_preflight)
         if self.mounted:
             from penstock.app.mounting import choosing
 
@@ -73,11 +80,12 @@ class Compiled:
             raise ApplicationError(f"{placed.label}: {error}") from None
         self.templates.setdefault(placed.route.name, []).append(template)
         scopes = scopes_of(placed)
+        whole = template if not placed.host else self._with_host(placed, template)
         if placed.route.interface is not None:
             return Bound(placed, template, self._mount(placed, scopes), template.names)
         failures = _failures(placed.apps, scopes)
         build = build_plan if placed.route.websocket is None else _websocket_builder()
-        plan = build(placed, template, failures)
+        plan = build(placed, whole, failures)
         endpoint = plan.endpoint
         failures.run_hooks(TASK if placed.route.websocket is not None else endpoint.run)
         _set(endpoint, settings_of(scopes), placed.route)
@@ -87,8 +95,20 @@ class Compiled:
         endpoint.call, endpoint.run = laid.call, laid.run
         if getattr(plan.call, "receives_form", False) and laid.call is not plan.call:
             endpoint.call = _announcing_form(laid.call)
-        self.plans.append((placed, plan))
+        self.plans.append((placed, plan if not placed.host else _without_host(plan, template)))
         return Bound(placed, template, plan.endpoint, template.names)
+
+    def _with_host(self, placed: Placed, template: Template) -> Template:
+        """Return the template with the parameters of the host behind its own, for the plan to bind."""
+        from penstock.app.routing.hosts import parse_host
+        from penstock.app.routing.template import Parameter
+
+        labels = self._hosts[placed.host] = parse_host(placed.host, _converters(placed.apps))
+        parameters = [label for label in labels if isinstance(label, Parameter)]
+        names = [*template.names, *(parameter.name for parameter in parameters)]
+        if len(names) > len(set(names)):
+            raise ApplicationError(f"{placed.label}: two parameters have the same name")
+        return template._replace(segments=(*template.segments, *parameters))
 
     def _mount(self, placed: Placed, scopes: list[list[Any]]) -> Endpoint:
         from penstock.app.mounting import MountPoint, make_handler
@@ -107,6 +127,13 @@ class Compiled:
         point = MountPoint(placed, handler, failures, with_hooks)
         _set(point, settings_of(scopes), placed.route)
         return point
+
+
+def _without_host(plan: Plan, template: Template) -> Plan:
+    """Return a plan for those who describe its path: without the arguments that come from the host."""
+    arguments = plan.signature.arguments
+    own = tuple(one for one in arguments if one.source != "path" or one.key in template.names)
+    return plan._replace(signature=plan.signature._replace(arguments=own))
 
 
 def _is_answered(tree: Node[Bound], placed: Placed) -> bool:

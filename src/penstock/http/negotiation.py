@@ -99,6 +99,18 @@ def choose_media_type(value: str | None, offered: Sequence[str]) -> str | None:
     return None if best is None else offered[best[0]]
 
 
+def find_parameter(value: str | None, name: str) -> list[str]:
+    """Return what the media ranges of an Accept field say for a parameter, the heaviest first.
+
+    >>> find_parameter("text/html, application/json;version=1;q=0.5, application/json;version=2", "version")
+    ['2', '1']
+    """
+    read = (_media_range(element) for element in _elements(value or ""))
+    ranges = [found for found in read if found is not None and found.weight > 0.0]
+    ranges.sort(key=lambda found: -found.weight)
+    return [text for found in ranges for key, text in found.parameters if key == name.lower()]
+
+
 def choose_language(value: str | None, offered: Sequence[str]) -> str | None:
     """Return the language tag of `offered` to answer with, or None when the client asks for none of them.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from penstock.app.injection.depends import Declared
     from penstock.app.routing.controller import Controller
     from penstock.app.routing.options import Run
+    from penstock.app.routing.versions import Versions
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -71,6 +72,10 @@ class Placed(NamedTuple):
     apps: tuple[App, ...]
     routers: tuple[Router, ...]
     """Every router above it, applications included, outermost first."""
+    host: str = ""
+    """It answers for this host alone, which may have parameters; "": for any without routes of its own."""
+    version: tuple[Versions, str] | None = None
+    """It answers for this version alone, which a header names."""
 
     @property
     def dependencies(self) -> tuple[Declared, ...]:
@@ -88,7 +93,8 @@ class Placed(NamedTuple):
     @property
     def label(self) -> str:
         """For messages: `GET /users -> shop:users (/srv/shop.py:12)`."""
-        return f"{','.join(self.route.shown_methods)} {self.path} -> {describe(self.route.handler)}"
+        methods = ",".join(self.route.shown_methods)
+        return f"{methods} {self.host}{self.path} -> {describe(self.route.handler)}"
 
 
 class Router(DeclaresHooks):
@@ -217,6 +223,14 @@ class Router(DeclaresHooks):
         from penstock.app.mounting import Mounted
 
         self.include(Mounted(application), "" if prefix == "/" else prefix)
+
+    def host(self, host: str, router: Router | Controller | type[Controller]) -> None:
+        """Include a router for one host: "api.example.org", or "{tenant}.example.org" whose parameter is
+        bound as one of the path. Such a host has these routes and no others.
+        """
+        from penstock.app.routing.hosts import OfHost
+
+        self.include(OfHost(host, _as_router(router)))
 
     def freeze(self) -> None:
         """Refuse routes from now on: the application has been compiled, they would never be served."""

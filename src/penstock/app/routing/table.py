@@ -150,7 +150,7 @@ def _searcher(tree: Node[Bound], make_endpoint: MakeEndpoint) -> Callable[[Reque
         try:
             bound = tree.find(segments, 0, request.method, values, allowed)
         except Exception as error:  # a converter of the application's failed
-            return make_endpoint(_raiser(error))
+            return make_endpoint(raiser(error))
         if bound is not None:
             return _take(request, bound, values)
         return allow(request.method, allowed | {"OPTIONS"}) if allowed else not_found
@@ -167,7 +167,9 @@ def _take(request: Request, bound: Bound, values: list[object]) -> Endpoint:
     return endpoint
 
 
-def _raiser(error: Exception) -> Callable[[], Response]:
+def raiser(error: Exception) -> Callable[[], Response]:
+    """Return what raises an error in the place of an answer."""
+
     def answer() -> Response:
         raise error
 
