@@ -109,7 +109,13 @@ def test_models_are_made_by_their_package(annotation, value, kind):
     ("annotation", "value", "found"),
     [
         (Order, {"lines": [{"article": "x"}, {"article": 1}]}, [("body", "lines", "1", "article", "value")]),
-        (Order, {"lines": [], "more": 1}, [("body", "value")]),
+        (Order, {"lines": [], "more": 1}, [("body", "more", "unknown")]),
+        (
+            Order,
+            {"lines": 1, "due": "x", "more": 1},
+            [("body", "lines", "value"), ("body", "due", "value"), ("body", "more", "unknown")],
+        ),
+        (Order, {}, [("body", "lines", "missing")]),
         (Order, {"lines": [{"article": "x", "amount": 0}]}, [("body", "lines", "0", "amount", "value")]),
         (Order, [], [("body", "value")]),
         (
@@ -126,7 +132,7 @@ def test_models_are_made_by_their_package(annotation, value, kind):
         (
             Both,
             {"order": {}, "user": {"name": "Ada", "born": 1.5}},
-            [("body", "order", "value"), ("body", "user", "born", "date_from_datetime_inexact")],
+            [("body", "order", "lines", "missing"), ("body", "user", "born", "date_from_datetime_inexact")],
         ),
         (list[Order], [1], [("body", "0", "value")]),
     ],

@@ -2,7 +2,7 @@
 pydantic.
 
 They are known by their marks, so nothing is imported before such a type is met; its package is there then.
-Their faults take our shape; msgspec names the first only.
+Their faults take our shape; msgspec stops at the first, so it is asked again for each field.
 """
 
 from __future__ import annotations
@@ -93,8 +93,38 @@ class Struct(Foreign):
         try:
             return self._convert(value, self.annotation)
         except self._error as error:
-            message, where = parsed_message(str(error))
-            return report.add((*loc, *where), message, "value")
+            before = len(report.faults)
+            if type(value) is dict:
+                self._walk_fields(value, loc, report)
+            if len(report.faults) == before:  # of the whole, such as a tag or what __post_init__ raises
+                message, where = parsed_message(str(error))
+                report.add((*loc, *where), message, "value")
+            return INVALID
+
+    def _walk_fields(self, value: dict[str, Any], loc: Loc, report: Report) -> None:
+        """Report the faults of every field: msgspec stops at the first."""
+        from msgspec.structs import fields
+
+        names = {self._kind.__struct_config__.tag_field}
+        for field in fields(self.annotation):  # type: ignore[arg-type]
+            names.add(field.encode_name)
+            where = (*loc, field.encode_name)
+            if field.encode_name not in value:
+                if field.required:
+                    report.add(where, "required, and missing", "missing")
+                continue
+            kind = getattr(field.type, "__origin__", field.type)
+            if hasattr(kind, "__struct_config__"):
+                Struct(field.type, kind).walk(value[field.encode_name], where, report)
+                continue
+            try:
+                self._convert(value[field.encode_name], field.type)
+            except self._error as error:
+                message, inside = parsed_message(str(error))
+                report.add((*where, *inside), message, "value")
+        if self._kind.__struct_config__.forbid_unknown_fields:
+            for name in sorted(value.keys() - names):
+                report.add((*loc, clipped(name)), "not expected here", "unknown")
 
     def octet_reader(self) -> Callable[[bytes], Any] | None:
         """Return what makes the value of JSON in one step, or None when that would not do: members that
