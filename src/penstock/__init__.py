@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.app.application import App
     from penstock.app.caching.cache import Cache
     from penstock.app.caching.response_cache import ResponseCache
+    from penstock.app.env_settings import load_settings
     from penstock.app.forms.stream import FormPart, MultipartStream
     from penstock.app.injection.depends import Depends
     from penstock.app.routing.controller import (
@@ -145,6 +146,7 @@ _PLACES = {
     "delete": "penstock.app.routing.controller",
     "get": "penstock.app.routing.controller",
     "hash_password": "penstock.app.security.passwords",
+    "load_settings": "penstock.app.env_settings",
     "needs_rehash": "penstock.app.security.passwords",
     "patch": "penstock.app.routing.controller",
     "post": "penstock.app.routing.controller",
@@ -220,6 +222,7 @@ __all__ = [
     "delete",
     "get",
     "hash_password",
+    "load_settings",
     "needs_rehash",
     "patch",
     "post",

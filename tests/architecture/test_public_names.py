@@ -80,6 +80,7 @@ PUBLIC = {
     "get",
     "hash_password",
     "needs_rehash",
+    "load_settings",
     "patch",
     "post",
     "put",
