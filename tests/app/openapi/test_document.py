@@ -366,6 +366,18 @@ class TestParameters:
             {"name": "full", "in": "query", "required": True, "schema": {"type": "boolean"}},
         ]
 
+    def test_a_default_that_has_no_form_in_json_is_left_out(self):
+        app = App()
+
+        @app.get("/")
+        def handler(a: str = b"x", b: int | None = None, c: list[int] | None = None) -> None: ...
+
+        assert [one["schema"] for one in operation(app, "/")["parameters"]] == [
+            {"type": "string"},
+            {"type": "integer"},
+            {"type": "array", "items": {"type": "integer"}},
+        ]
+
     def test_of_the_path_are_there_though_no_handler_takes_them(self):
         app = App(converters={"hex": Converter("[0-9a-f]+")})
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from penstock.app.binding.signature import REQUIRED
 from penstock.app.openapi.forms import form_body
-from penstock.app.openapi.keywords import described, plain_value
+from penstock.app.openapi.keywords import described, with_default
 from penstock.app.schema.objects import Object
 from penstock.http.form import MULTIPART
 
@@ -55,8 +55,4 @@ def _json(arguments: list[Argument], schemas: Schemas) -> Schema:
 
 
 def _member(schema: Schema, argument: Argument) -> Schema:
-    schema = dict(schema)
-    value: Any = plain_value(argument.default) if argument.default is not REQUIRED else REQUIRED
-    if value is not REQUIRED and argument.default is not None:
-        schema["default"] = value
-    return described(schema, None, argument.field)
+    return described(with_default(dict(schema), argument.default), None, argument.field)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from penstock.app.binding.signature import REQUIRED
 from penstock.app.forms.parameters import FileParameter, ModelParameter
 from penstock.app.forms.text_members import Upload
-from penstock.app.openapi.keywords import described, keywords, plain_value
-from penstock.app.schema.objects import ABSENT, Object
-from penstock.app.schema.objects import REQUIRED as NO_DEFAULT
+from penstock.app.openapi.keywords import described, keywords, with_default
+from penstock.app.schema.objects import Object
 from penstock.http.form import MULTIPART, URLENCODED
 
 if TYPE_CHECKING:
@@ -44,9 +43,8 @@ def form_body(arguments: list[Argument], texts: Schemas) -> Schema:
             schema = _file(form)
         else:
             schema = dict(texts.of_annotation(argument.annotation))
-            value = plain_value(argument.default) if argument.default not in (REQUIRED, None) else REQUIRED
-            if value is not REQUIRED and value != []:
-                schema["default"] = value
+            if argument.default != []:
+                schema = with_default(schema, argument.default)
         members[argument.key] = described(schema, None, argument.field)
         if argument.default is REQUIRED:
             required.append(argument.key)
@@ -89,11 +87,7 @@ def _form_member(member: Member, texts: Schemas) -> Schema:
         schema: Schema = {"type": "array", "items": _FILE} if node.is_list else dict(_FILE)
     else:
         schema = dict(texts.of_annotation(node.annotation))
-    if member.default not in (NO_DEFAULT, ABSENT, None) and not member.is_factory:
-        value: Any = plain_value(member.default)
-        if value is not REQUIRED:
-            schema["default"] = value
-    return described(schema, None, member.field)
+    return described(with_default(schema, member.default), None, member.field)
 
 
 def _plain_member(member: FormMember) -> Schema:

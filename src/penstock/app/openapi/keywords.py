@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.app.openapi.patterns import to_ecma
-from penstock.app.schema.objects import REQUIRED
 from penstock.http.json import dumps, loads
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from penstock.app.schema.constraints import Constraint
     from penstock.app.schema.markers import Field
 
+NOT_PLAIN: Final = object()
 _NUMBERS = ("int", "float", "decimal")
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _SIZES = {"str": "Length", "dict": "Properties", "bytes": "Length"}
@@ -56,7 +56,7 @@ def described(schema: Schema, description: str | None, field: Field | None = Non
         description = field.description or description
         if field.title is not None:
             schema["title"] = field.title
-        examples = [one for one in map(plain_value, field.examples) if one is not REQUIRED]
+        examples = [one for one in map(plain_value, field.examples) if one is not NOT_PLAIN]
         if examples:
             schema["examples"] = examples
         if field.deprecated:
@@ -67,8 +67,16 @@ def described(schema: Schema, description: str | None, field: Field | None = Non
 
 
 def plain_value(value: object) -> Any:
-    """Return a value as JSON would hold it; REQUIRED when it has no such form."""
+    """Return a value as JSON would hold it; NOT_PLAIN when it has no such form."""
     try:
         return loads(dumps(value))
     except (TypeError, ValueError):
-        return REQUIRED
+        return NOT_PLAIN
+
+
+def with_default(schema: Schema, default: object) -> Schema:
+    """Return a schema with a default; without one when it has no form in JSON, as no mark of "required" has,
+    or is None, which parameters and forms cannot spell.
+    """
+    value = plain_value(default)
+    return schema if value is NOT_PLAIN or value is None else {**schema, "default": value}

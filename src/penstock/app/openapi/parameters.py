@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from penstock.app.binding.signature import REQUIRED
-from penstock.app.openapi.keywords import described, plain_value
+from penstock.app.openapi.keywords import described, with_default
 from penstock.app.openapi.patterns import to_ecma
 from penstock.app.routing.converters import PATH, STR
 from penstock.app.schema.annotations import is_union, split
@@ -72,14 +72,11 @@ def _parameter(argument: Argument, schemas: Schemas) -> Schema:
         else argument.key
     )
     parameter: Schema = {"name": name, "in": argument.source}
-    is_required = argument.default is REQUIRED
-    if is_required:
+    if argument.default is REQUIRED:
         parameter["required"] = True
     schema = _schema(argument, schemas)
-    if not is_required and argument.default is not None:
-        default = plain_value(argument.default)
-        if default is not REQUIRED and not (default == [] and argument.repeats):
-            schema["default"] = default
+    if argument.default != [] or not argument.repeats:
+        schema = with_default(schema, argument.default)
     return _finished(parameter, schema, argument)
 
 

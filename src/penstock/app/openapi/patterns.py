@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-_TOKEN = re.compile(
+_PART = re.compile(
     r"""\\.                          # an escape
     | \[\^?\]?(?:\\.|[^\]\\])*\]     # a set
     | \(\?P<\w+> | \(\?P=\w+\) | \(\?\#[^)]*\) | \(\?>  # a name, a reference, a comment, an atomic group
     | \(\?[aiLmsux-]+[:)]            # flags
+    | \(\?                           # another kind of group, which has no number
     | (?:[*+?]|\{[0-9]*,?[0-9]*\})\+ # a possessive quantifier
     | .""",
     re.VERBOSE | re.DOTALL,
@@ -19,21 +20,23 @@ _ABSENT = (r"\a",)
 
 def to_ecma(pattern: str) -> str | None:
     r"""Return the same expression in the syntax of ECMA-262; None where that has no words for it: flags
-    inside, atomic groups, possessive quantifiers.
+    inside, atomic groups, possessive quantifiers. Names of groups become numbers, which all dialects know.
 
-    >>> to_ecma(r"\A(?P<year>[0-9]{4})\Z")
-    '^(?<year>[0-9]{4})$'
+    >>> to_ecma(r"\A(?P<sign>[-+])[0-9]+(?P=sign)\Z")
+    '^([-+])[0-9]+\\1$'
     """
-    written = []
-    for token in _TOKEN.findall(pattern):
-        if token.startswith("(?P<"):
-            written.append("(?<" + token[4:])
-        elif token.startswith("(?P="):
-            written.append(f"\\k<{token[4:-1]}>")
-        elif token.startswith("(?#"):
+    written: list[str] = []
+    groups: list[str] = []
+    for part in _PART.findall(pattern):
+        if part == "(" or part.startswith("(?P<"):
+            groups.append(part[4:-1])
+            written.append("(")
+        elif part.startswith("(?P="):
+            written.append(f"\\{groups.index(part[4:-1]) + 1}")
+        elif part.startswith("(?#"):
             continue
-        elif token in _ABSENT or re.fullmatch(r"\(\?(?:>|[aiLmsux-]+[:)])|(?:[*+?]|\{.*\})\+", token):
+        elif part in _ABSENT or re.fullmatch(r"\(\?(?:>|[aiLmsux-]+[:)])|(?:[*+?]|\{.*\})\+", part):
             return None
         else:
-            written.append(_SAME.get(token, token))
+            written.append(_SAME.get(part, part))
     return "".join(written)

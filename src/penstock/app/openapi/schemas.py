@@ -13,7 +13,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.openapi.foreign import pydantic_schema, struct_schema
-from penstock.app.openapi.keywords import described, keywords, plain_value
+from penstock.app.openapi.keywords import NOT_PLAIN, described, keywords, plain_value
 from penstock.app.schema.annotations import Unsupported, split
 from penstock.app.schema.constraints import Constrained
 from penstock.app.schema.containers import Fixed, Keyed, Many
@@ -22,6 +22,7 @@ from penstock.app.schema.nodes import Alias, Anything, Choice, Exact, Node, Pars
 from penstock.app.schema.objects import ABSENT, REQUIRED, Member, Object
 from penstock.app.schema.partial import Partial
 from penstock.app.schema.reading import read_type
+from penstock.app.schema.report import INVALID, Enough, Report
 from penstock.app.schema.unions import Tagged, Union
 
 if TYPE_CHECKING:
@@ -182,11 +183,11 @@ class Schemas:
     def _member(self, member: Member) -> Schema:
         schema = dict(self.of(member.node))
         default = member.default
+        if member.is_factory:  # of other functions another comes each time
+            default = default() if default in _FACTORIES else REQUIRED
         if default is not REQUIRED and default is not ABSENT:
-            if member.is_factory:
-                default = default() if default in _FACTORIES else REQUIRED
-            value = plain_value(default) if default is not REQUIRED else REQUIRED
-            if value is not REQUIRED:
+            value = plain_value(default)
+            if value is not NOT_PLAIN and fits(member.node, value):
                 schema["default"] = value
         return described(schema, None, member.field)
 
@@ -235,6 +236,14 @@ _MAKERS: dict[type[Node], Callable[[Any, Any], Schema]] = {
     Union: Schemas._union,  # noqa: SLF001
     Tagged: Schemas._tagged,  # noqa: SLF001
 }
+
+
+def fits(node: Node, value: Any) -> bool:
+    """Tell whether a node takes a value of JSON; a default may be none, `x: int = None`."""
+    try:
+        return node.walk(value, (), Report()) is not INVALID
+    except Enough:
+        return False
 
 
 def _choices(members: list[tuple[tuple[type, object], object]]) -> Schema:
