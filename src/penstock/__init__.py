@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from penstock.http.form import FormData, FormLimits
     from penstock.http.handler import BodyStream
     from penstock.http.headers import Headers
+    from penstock.http.json_lines import JSONLines
     from penstock.http.request import Request
     from penstock.http.response import (
         HTMLResponse,
@@ -111,6 +112,7 @@ _PLACES = {
     "HTTPSRedirect": "penstock.app.security.https",
     "Header": "penstock.app.schema.markers",
     "Headers": "penstock.http.headers",
+    "JSONLines": "penstock.http.json_lines",
     "JSONResponse": "penstock.http.response",
     "MemoryStore": "penstock.app.stores.memory",
     "MultipartStream": "penstock.app.forms.stream",
@@ -186,6 +188,7 @@ __all__ = [
     "HTTPSRedirect",
     "Header",
     "Headers",
+    "JSONLines",
     "JSONResponse",
     "MemoryStore",
     "MultipartStream",

@@ -43,6 +43,7 @@ PUBLIC = {
     "HTTPSRedirect",
     "Header",
     "Headers",
+    "JSONLines",
     "JSONResponse",
     "MemoryStore",
     "MultipartStream",

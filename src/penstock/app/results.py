@@ -16,6 +16,8 @@ from penstock.http.response import JSON, OCTETS, TEXT, Response, StreamResponse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LINES = "application/jsonl"
+
 
 def to_response(result: Any, status: int | None = None, stream_type: str = OCTETS) -> Response:
     """Return the response a plain value means; `status` None means 200, or 204 for None. TypeError when it
@@ -38,6 +40,10 @@ def to_response(result: Any, status: int | None = None, stream_type: str = OCTET
             from penstock.http.event_stream import EventStream
 
             return EventStream(result, status=status or 200)
+        if stream_type == LINES:
+            from penstock.http.json_lines import JSONLines
+
+            return JSONLines(result, status or 200)
         return StreamResponse(result, status or 200, None, stream_type)
     return _json(result, status)
 

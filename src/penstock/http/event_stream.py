@@ -11,8 +11,9 @@ Absent on purpose: a place where events of the past are kept; what Last-Event-ID
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from penstock.http.encoded_source import encoded
 from penstock.http.events import MEDIA_TYPE, encode_comment, encode_event, encode_item
 from penstock.http.response import StreamResponse
 
@@ -46,7 +47,12 @@ class EventStream(StreamResponse):
         if ping_interval_s < 0:
             raise ValueError(f"ping_interval_s={ping_interval_s!r}: expected seconds, or 0 for no pings")
         first = b"" if retry_ms is None else encode_event(None, retry_ms=retry_ms)
-        super().__init__(_encoded(source, first), status, headers, MEDIA_TYPE)
+        super().__init__(
+            encoded(source, encode_item, first, "EventStream takes an iterator of events"),
+            status,
+            headers,
+            MEDIA_TYPE,
+        )
         self.headers.setdefault("Cache-Control", "no-cache")
         self.headers.setdefault("X-Accel-Buffering", "no")  # nginx would hold events back
         self.pulse = _Ping(ping_interval_s or float("inf"))
@@ -65,62 +71,3 @@ class _Ping:
 
     def end(self) -> bytes:
         return b""
-
-
-def _encoded(source: Any, first: bytes) -> _AsyncEvents | _Events:
-    if hasattr(source, "__aiter__"):
-        return _AsyncEvents(source, first)
-    if hasattr(source, "__iter__") and not isinstance(source, (str, bytes, dict)):
-        return _Events(source, first)
-    hint = "; call the function that makes it" if callable(source) else ""
-    raise TypeError(f"EventStream takes an iterator of events, not {type(source).__name__}{hint}")
-
-
-class _AsyncEvents:
-    """The octets of what an async source gives; closing it closes the source."""
-
-    def __init__(self, source: Any, first: bytes) -> None:
-        self._source = source
-        self._first = first
-        self._iterator: Any = None
-
-    def __aiter__(self) -> _AsyncEvents:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        if self._iterator is None:
-            self._iterator = self._source.__aiter__()
-        return encode_item(await self._iterator.__anext__())
-
-    async def aclose(self) -> None:
-        aclose = getattr(self._iterator or self._source, "aclose", None)
-        if aclose is not None:
-            await aclose()
-
-
-class _Events:
-    """The same for a plain source."""
-
-    def __init__(self, source: Any, first: bytes) -> None:
-        self._source = source
-        self._first = first
-        self._iterator: Any = None
-
-    def __iter__(self) -> _Events:
-        return self
-
-    def __next__(self) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        if self._iterator is None:
-            self._iterator = iter(self._source)
-        return encode_item(next(self._iterator))
-
-    def close(self) -> None:
-        close = getattr(self._iterator or self._source, "close", None)
-        if close is not None:
-            close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from types import SimpleNamespace
@@ -256,3 +257,48 @@ def test_a_response_model_that_cannot_be_read_is_an_error_at_start():
 
     with pytest.raises(ApplicationError, match="response model"):
         app.compile()
+
+
+@pytest.mark.parametrize("validates", [False, True])
+def test_values_of_a_generator_are_lines_as_they_come(validates):
+    app = App(validate_responses=validates)
+
+    @app.get("/users")
+    def users() -> Iterator[User]:
+        yield STORED
+        yield STORED
+
+    @app.get("/numbers")
+    async def numbers() -> AsyncIterator[dict[str, int]]:
+        for number in range(3):
+            yield {"n": number}
+
+    @app.get("/list")
+    def plain() -> Iterable[User]:
+        return [STORED]
+
+    with TestClient(app) as client:
+        reply = client.get("/users")
+        assert reply.headers["content-type"] == "application/jsonl"
+        assert [loads(line) for line in reply.content.splitlines()] == [SHOWN, SHOWN]
+        assert client.get("/numbers").content == b'{"n":0}\n{"n":1}\n{"n":2}\n'
+        assert client.get("/list").json() == [SHOWN]
+    assert "application/jsonl" in str(app.openapi())
+
+
+def test_a_broken_promise_in_a_stream_cuts_it_short():
+    app = App(validate_responses=True)
+
+    @app.get("/")
+    def wrong() -> Iterator[Base]:
+        yield Base(1)
+        yield Base("two")  # type: ignore[arg-type]
+
+    with (
+        TestClient(app, raise_server_exceptions=False) as client,
+        client.stream("GET", "/") as reply,
+        pytest.raises(ConnectionError, match="cut short: BrokenPromise") as caught,
+    ):
+        reply.read()
+
+    assert "expected an integer" in str(caught.value.__cause__)

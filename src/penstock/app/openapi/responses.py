@@ -12,11 +12,12 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.binding.signature import REQUIRED
+from penstock.app.plan.result import stream_type_of
+from penstock.app.results import LINES
 from penstock.app.schema.annotations import is_union, split
 from penstock.errors import ApplicationError, HTTPError, ValidationError
 from penstock.http.event_stream import EventStream
 from penstock.http.events import MEDIA_TYPE as EVENTS
-from penstock.http.events import Event
 from penstock.http.file_response import FileResponse
 from penstock.http.problem import PROBLEM
 from penstock.http.response import (
@@ -152,8 +153,11 @@ def _success(returns: object, status: int | None, schemas: Schemas) -> dict[str,
             if media_type is not None:
                 content[_essence(media_type)] = _plain_schema(media_type)
         elif kind is str or kind is bytes or typing.get_origin(kind) in _STREAMS:
-            media_type = TEXT if kind is str else OCTETS if kind is bytes else _stream_type(kind)
-            found.setdefault(str(status or 200), {})[_essence(media_type)] = _plain_schema(media_type)
+            media_type = TEXT if kind is str else OCTETS if kind is bytes else stream_type_of(kind)
+            described = _plain_schema(media_type)
+            if media_type == LINES:  # 3.1 has no word for "one of these a line"
+                described = {"schema": schemas.of_annotation(typing.get_args(kind)[0])}
+            found.setdefault(str(status or 200), {})[_essence(media_type)] = described
         else:
             plain.append(member)
     if plain:
@@ -161,13 +165,6 @@ def _success(returns: object, status: int | None, schemas: Schemas) -> dict[str,
         schema = schemas.of_annotation(whole)
         found.setdefault(str(status or 200), {})[JSON] = {"schema": schema} if schema else {}
     return found
-
-
-def _stream_type(kind: object) -> str:
-    yields = typing.get_args(kind)[:1]
-    if yields == (str,):
-        return TEXT
-    return EVENTS if yields and Event in (*yields, *typing.get_args(yields[0])) else OCTETS
 
 
 def _plain_schema(media_type: str) -> Schema:

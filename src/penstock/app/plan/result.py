@@ -7,9 +7,9 @@ import dataclasses
 import typing
 from typing import TYPE_CHECKING, Any
 
-from penstock.app.results import to_response
+from penstock.app.results import LINES, to_response
 from penstock.app.routing.router import describe
-from penstock.app.schema.annotations import Unsupported
+from penstock.app.schema.annotations import Unsupported, split
 from penstock.app.schema.output import checked_output, compile_output
 from penstock.app.schema.reading import holds_model
 from penstock.errors import ApplicationError
@@ -17,6 +17,7 @@ from penstock.http.event_stream import EventStream
 from penstock.http.events import MEDIA_TYPE as EVENTS
 from penstock.http.events import Event
 from penstock.http.json import dumps, struct_encoder
+from penstock.http.json_lines import JSONLines
 from penstock.http.response import JSON, OCTETS, TEXT, Response
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ _STREAMS = (
     collections.abc.AsyncIterable,
     collections.abc.AsyncGenerator,
 )
+
+
+_PIECES = (bytes, bytearray, memoryview, Any, object)
 
 
 def result_scope(status: int | None, stream_type: str) -> dict[str, Any]:
@@ -70,12 +74,30 @@ def read_promise(placed: Placed, signature: Signature) -> Promise:
         return Promise(signature.returns, None)
     validates = options.get("validate_response", placed.apps[-1].validate_responses if placed.apps else False)
     try:
-        show = compile_output(annotation)
-        return Promise(annotation, checked_output(annotation, show) if validates else show)
+        if stream_type_of(annotation) == LINES:
+            (item,) = typing.get_args(annotation)[:1]
+            return Promise(annotation, _show_lines(_output(item, validates=validates), placed.route.status))
+        return Promise(annotation, _output(annotation, validates=validates))
     except Unsupported as error:
         if is_declared or options.get("validate_response"):
             raise ApplicationError(f"{where}: its response model: {error}") from None
         return Promise(annotation, None)  # what serves people and type checkers only
+
+
+def _output(annotation: object, *, validates: bool) -> Callable[[Any], Any] | None:
+    show = compile_output(annotation)
+    return checked_output(annotation, show) if validates else show
+
+
+def _show_lines(show: Callable[[Any], Any] | None, status: int | None) -> Callable[[Any], Any]:
+    """Return what shows each of several values: of an iterator as they come, else at once."""
+
+    def show_all(result: Any) -> Any:
+        if hasattr(result, "__anext__") or hasattr(result, "__next__"):
+            return JSONLines(result, status or 200, show=show)
+        return result if show is None else [show(one) for one in result]
+
+    return show_all
 
 
 def known_result_lines(promise: Promise, status: int | None, scope: dict[str, Any]) -> list[str]:
@@ -148,14 +170,17 @@ def make_responder(
 
 
 def stream_type_of(returns: object) -> str:
-    """Return the media type of what a generator yields: events or text when annotated to yield them, else
-    octets.
+    """Return the media type of what a generator yields by its annotation: events, text, or lines of JSON for
+    other values; octets when it does not say.
     """
     if isinstance(returns, type) and issubclass(returns, EventStream):
         return EVENTS
     yields = typing.get_args(returns)[:1]
     if typing.get_origin(returns) not in _STREAMS or not yields:
         return OCTETS
-    if yields == (str,):
+    kind = split(yields[0])[0]
+    if kind is str:
         return TEXT
-    return EVENTS if Event in (*yields, *typing.get_args(yields[0])) else OCTETS
+    if Event in (kind, *typing.get_args(kind)):
+        return EVENTS
+    return OCTETS if kind in _PIECES or bytes in typing.get_args(kind) else LINES
