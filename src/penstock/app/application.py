@@ -13,17 +13,21 @@ from penstock.app.routing.router import METHODS, Placed, Router, describe, handl
 from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Unpack
 
     from penstock.app.asgi import ASGIApplication
     from penstock.app.compiled import Compiled
+    from penstock.app.events import Events
     from penstock.app.failures import Registered
     from penstock.app.lifespan import Lifespan
     from penstock.app.openapi.about import About
+    from penstock.app.periodic import Periodic
     from penstock.app.routing.converters import Converter
     from penstock.app.routing.options import RouteOptions
     from penstock.app.routing.router import Route
+    from penstock.app.stores.store import Store
     from penstock.http.compression import Compression
     from penstock.http.form import FormLimits
     from penstock.http.handler import Endpoint, ServerView
@@ -101,6 +105,8 @@ class App(Router):
         self.converters: dict[str, Converter] = {}
         self.startup_functions: list[Callable[[], Any]] = []
         self.shutdown_functions: list[Callable[[], Any]] = []
+        self.periodic: list[Periodic] = []
+        self._events: Events | None = None
         self.exception_handlers: dict[type[BaseException] | int, Registered] = {}
         self.methods = METHODS
         """Those it knows, another is answered 501; once compiled, with those of its routes."""
@@ -172,6 +178,38 @@ class App(Router):
         """
         self._check_open(f"webhook {event!r}")
         return self.webhooks.route(f"/{event}", methods, **options)
+
+    def every(
+        self,
+        seconds: float,
+        *,
+        jitter: float = 0.0,
+        at_once: bool = False,
+        lock: str | os.PathLike[str] | Store | None = None,
+    ) -> Callable[[F], F]:
+        """Run the decorated function, sync or async, without arguments, every so many seconds, from start-up
+        until the server begins to stop.
+
+        `jitter`: up to so many seconds more, by chance; `at_once`: the first time right after start-up.
+        `lock`: only one process runs it, the one that has locked the file of that path, or that a store lets.
+        """
+        from penstock.app.periodic import make_periodic
+
+        def declare(function: F) -> F:
+            self._check_open("every")
+            self.periodic.append(make_periodic(function, seconds, jitter, lock, at_once=at_once))
+            return function
+
+        return declare
+
+    @property
+    def events(self) -> Events:
+        """What happens in this application: `on` declares listeners, `emit` and `aemit` tell them."""
+        if self._events is None:
+            from penstock.app.events import Events
+
+            self._events = Events()
+        return self._events
 
     # -- asking
 

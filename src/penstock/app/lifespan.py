@@ -1,9 +1,9 @@
 """Start-up and shutdown of applications: what opens first closes last, and everything is closed.
 
 An application's lifespan opens first, then its start-up functions run in order, then those of the
-applications mounted in it, those of ASGI last. When one fails, what was opened before it is closed and the
-failure stops the server. All of it happens in one task, because a task group or a cancel scope opened in one
-task cannot be closed in another.
+applications mounted in it, those of ASGI last, and then the periodic tasks begin. When one fails, what was
+opened before it is closed and the failure stops the server. All of it happens in one task, because a task
+group or a cancel scope opened in one task cannot be closed in another.
 """
 
 from __future__ import annotations
@@ -55,11 +55,14 @@ class Lifespan:
     async def _live(self) -> None:
         try:
             async with AsyncExitStack() as stack:
+                self._attach_events(asyncio.get_running_loop())
+                stack.callback(self._attach_events, None)
                 for app in self._apps:
                     await _open(app, stack)
                 for handler in self._mounted:
                     await handler.startup(self._server)  # type: ignore[arg-type]  # gateways do not look at it
                     stack.push_async_callback(handler.shutdown)
+                self._start_periodic(stack)
                 if self._opened.cancelled():
                     return
                 self._opened.set_result(None)
@@ -68,6 +71,17 @@ class Lifespan:
             if self._opened.done():
                 raise
             self._opened.set_exception(error)
+
+    def _attach_events(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        for app in self._apps:
+            app.events.attach(loop, self._server)
+
+    def _start_periodic(self, stack: AsyncExitStack) -> None:
+        declared = [one for app in self._apps for one in app.periodic]
+        if declared:
+            from penstock.app.periodic import Periodics
+
+            stack.push_async_callback(Periodics(declared, self._server).stop)
 
 
 async def _open(app: App, stack: AsyncExitStack) -> None:
