@@ -26,6 +26,7 @@ NAMES = (
     "import_time",
     "memory",
     "files",
+    "multipart",
     "many_clients",
     "websocket",
     "servers",

@@ -90,6 +90,25 @@ def test_requests_without_content_and_with_it_alternate(run: str):
             ]  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize("run", RUNS)
+def test_much_content_at_once_ends_where_the_next_request_begins(run: str, framing: str):
+    """Who waits for content is given more of it at once than one receive takes; what is behind it is no content."""
+    data = bytes(range(256)) * 600
+    content = data if framing == "length" else chunk(data) + b"0\r\n\r\n"
+    field = f"Content-Length: {len(data)}" if framing == "length" else CHUNKED
+
+    with serve({"/read": reading(run), "/ok": OK}) as server, server.connect() as client:
+        for _ in range(10):
+            client.send(request("/read", "POST", field))
+            wait_until(
+                lambda: any(one.body and one.body.is_waiting for one in server.connections), "it waits"
+            )
+            client.send(content + request("/ok") + request("/ok"))
+            assert client.take().content == expected(data)
+            assert [client.take().content, client.take().content] == [b"ok", b"ok"]
+
+
 @pytest.mark.parametrize("run", RUNS)
 def test_read_returns_all_of_it_and_trailers_are_there_then(run: str):
     async def read(request: Request) -> Response:

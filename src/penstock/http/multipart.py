@@ -57,7 +57,8 @@ def load_parser() -> Any:
         import multipart
     except ImportError:
         multipart = None
-    if not hasattr(multipart, "PushMultipartParser"):  # python-multipart had this name once
+    # What came before 2 decides by how the octets were split, and python-multipart had this name once.
+    if int(getattr(multipart, "__version__", "0").partition(".")[0]) < 2:
         raise MissingExtra("forms with files need an extra: pip install 'penstock[standard]'")
     return multipart
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import RemoteProtocolError
 from penstock.http.problem import problem
 from penstock.server.answering import Answering
+from penstock.server.intake import RECEIVE_BYTES
 from penstock.server.poller import IN, OUT
 from penstock.server.transport import BUSY, CLOSED, CONTENT, FLUSHING, HEAD, IDLE, LINGER, NEVER, THREAD
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from penstock.server.reactor import Reactor
 
 _log = logging.getLogger("penstock.server")
-
-_RECEIVE_BYTES = 65_536
 
 
 class Connection(Answering):
@@ -73,7 +72,7 @@ class Connection(Answering):
             if self.phase == CLOSED or not events & ~OUT:
                 return
         try:
-            data = self._recv(_RECEIVE_BYTES)
+            data = self._recv(RECEIVE_BYTES)
         except BlockingIOError:
             return
         except OSError:  # a reset: nobody reads a reply

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import msgspec
@@ -386,8 +387,9 @@ def test_another_process_takes_no_open_file():
 def at_module_level(photo: UploadFile) -> None: ...
 
 
-def test_without_the_package_files_are_an_error_at_start_up_and_fields_still_work(monkeypatch):
-    monkeypatch.setitem(sys.modules, "multipart", None)
+@pytest.mark.parametrize("module", [None, SimpleNamespace(__version__="1.3.1"), SimpleNamespace()])
+def test_without_the_package_files_are_an_error_at_start_up_and_fields_still_work(monkeypatch, module):
+    monkeypatch.setitem(sys.modules, "multipart", module)
 
     def handler(name: Annotated[str, Form()]) -> str:
         return name

@@ -17,6 +17,7 @@ from penstock.errors import ClientDisconnected, HTTPError
 if TYPE_CHECKING:
     from typing import IO
 
+_SMALL_BYTES = 4_096  # each piece of its own costs 33 octets and a slot; smaller ones are put together
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -76,41 +77,43 @@ class Spools:
 class Spool:
     """One file."""
 
-    __slots__ = ("_disk", "_memory", "_spools")
+    __slots__ = ("_file", "_pieces", "_spools")
 
     def __init__(self, spools: Spools) -> None:
         self._spools = spools
-        self._memory: io.BytesIO | None = io.BytesIO()
-        self._disk: IO[bytes] | None = None
+        self._pieces: list[bytes | bytearray] = []
+        self._file: IO[bytes] | None = None
 
     def write(self, piece: bytes) -> None:
-        if self._memory is None:
-            self._memory = io.BytesIO()
-        self._memory.write(piece)
         self._spools.held += len(piece)
+        pieces = self._pieces
+        if len(piece) >= _SMALL_BYTES:
+            pieces.append(piece)
+        elif pieces and isinstance(pieces[-1], bytearray):
+            pieces[-1] += piece
+        else:
+            pieces.append(bytearray(piece))
 
     def write_out(self) -> None:
         """Bring what is held to the disk. Blocks."""
-        memory = self._memory
-        if memory is None or (self._disk is None and not memory.tell()):
+        pieces, self._pieces = self._pieces, []
+        if not pieces:
             return
-        if self._disk is None:
-            self._disk = tempfile.TemporaryFile(prefix="penstock-")  # noqa: SIM115 - open until the reply is sent
-        self._disk.write(memory.getbuffer())
-        self._memory = None
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="penstock-")  # noqa: SIM115 - open until the reply is sent
+        self._file.writelines(pieces)
 
     def opened(self) -> Any:
-        """Return it for reading. Blocks when a part of it is on the disk."""
-        if self._disk is None:
-            assert self._memory is not None  # noqa: S101 - it is in one of the two
-            self._memory.seek(0)
-            return self._memory
-        self.write_out()
-        self._disk.seek(0)
-        return self._disk
+        """Return it for reading, once it is complete; blocks when some of it is on the disk."""
+        if self._file is None:
+            self._file = io.BytesIO(b"".join(self._pieces))
+            self._pieces = []
+        else:
+            self.write_out()
+            self._file.seek(0)
+        return self._file
 
     def close(self) -> None:
-        if self._disk is not None:
-            self._disk.close()
-        if self._memory is not None:
-            self._memory.close()
+        if self._file is not None:
+            self._file.close()
+        self._pieces = []
