@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from penstock.app.env_settings import load_settings
     from penstock.app.forms.stream import FormPart, MultipartStream
     from penstock.app.injection.depends import Depends
+    from penstock.app.middleware.etags import ETags
+    from penstock.app.middleware.limits import BodyLimit, Timeout
+    from penstock.app.middleware.method_override import MethodOverride
+    from penstock.app.middleware.produces import Produces
     from penstock.app.routing.controller import (
         Controller,
         delete,
@@ -87,6 +91,7 @@ _PLACES = {
     "App": "penstock.app.application",
     "AsyncTestClient": "penstock.app.testing.async_client",
     "Body": "penstock.app.schema.markers",
+    "BodyLimit": "penstock.app.middleware.limits",
     "BodyStream": "penstock.http.handler",
     "CORS": "penstock.app.security.cors",
     "CSRF": "penstock.app.security.csrf",
@@ -97,6 +102,7 @@ _PLACES = {
     "Cookie": "penstock.app.schema.markers",
     "CookieSessions": "penstock.app.sessions.cookie",
     "Depends": "penstock.app.injection.depends",
+    "ETags": "penstock.app.middleware.etags",
     "Event": "penstock.http.events",
     "EventStream": "penstock.http.event_stream",
     "FetchMetadata": "penstock.app.security.cross_site",
@@ -115,9 +121,11 @@ _PLACES = {
     "JSONLines": "penstock.http.json_lines",
     "JSONResponse": "penstock.http.response",
     "MemoryStore": "penstock.app.stores.memory",
+    "MethodOverride": "penstock.app.middleware.method_override",
     "MultipartStream": "penstock.app.forms.stream",
     "Partial": "penstock.app.schema.partial",
     "Path": "penstock.app.schema.markers",
+    "Produces": "penstock.app.middleware.produces",
     "Query": "penstock.app.schema.markers",
     "RedirectResponse": "penstock.http.response",
     "RedisStore": "penstock.app.stores.redis",
@@ -137,6 +145,7 @@ _PLACES = {
     "StreamResponse": "penstock.http.response",
     "TestClient": "penstock.app.testing.client",
     "TextResponse": "penstock.http.response",
+    "Timeout": "penstock.app.middleware.limits",
     "TrustedHosts": "penstock.app.security.hosts",
     "UploadFile": "penstock.http.upload",
     "Versions": "penstock.app.routing.versions",
@@ -165,6 +174,7 @@ __all__ = [
     "App",
     "AsyncTestClient",
     "Body",
+    "BodyLimit",
     "BodyStream",
     "Cache",
     "ClientDisconnected",
@@ -173,6 +183,7 @@ __all__ = [
     "Cookie",
     "CookieSessions",
     "Depends",
+    "ETags",
     "Event",
     "EventStream",
     "FetchMetadata",
@@ -191,9 +202,11 @@ __all__ = [
     "JSONLines",
     "JSONResponse",
     "MemoryStore",
+    "MethodOverride",
     "MultipartStream",
     "Partial",
     "Path",
+    "Produces",
     "Query",
     "RedirectResponse",
     "RedisStore",
@@ -213,6 +226,7 @@ __all__ = [
     "StreamResponse",
     "TestClient",
     "TextResponse",
+    "Timeout",
     "TrustedHosts",
     "UploadFile",
     "Versions",

@@ -11,7 +11,21 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from penstock import App, BodyStream, EventStream, HTTPError, Response, StaticFiles, StreamResponse, WebSocket
+from penstock import (
+    App,
+    BodyLimit,
+    BodyStream,
+    Compression,
+    ETags,
+    EventStream,
+    HTTPError,
+    MethodOverride,
+    Response,
+    StaticFiles,
+    StreamResponse,
+    Timeout,
+    WebSocket,
+)
 from tests.server.harness import serve
 
 seen = ContextVar("seen", default="nothing")
@@ -197,3 +211,67 @@ def test_no_thread_free_under_async_hooks_is_503():
             gate.set()
             for client in clients:
                 client.close()
+
+
+def test_a_body_limit_refuses_before_content_is_sent():
+    app = App(hooks=[BodyLimit(10)])
+    app.post("/")(lambda: "never")
+
+    with serve(app) as server, server.connect() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 11\r\n\r\n")
+        assert client.take("POST").status == 413
+    with serve(app) as server, server.connect() as client:
+        client.send(
+            b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n"
+        )
+        assert client.take("POST").status == 413
+
+
+@pytest.mark.parametrize("kind", ["def", "async"])
+def test_a_timeout_of_an_application_is_504(kind):
+    app, gate = App(hooks=[Timeout(0.05)]), threading.Event()
+
+    def wait() -> str:
+        gate.wait(30)
+        return "late"
+
+    async def await_() -> str:
+        await asyncio.sleep(30)
+        return "late"
+
+    app.get("/")(wait if kind == "def" else await_)
+    try:
+        with serve(app, faults=True) as server:
+            assert server.ask("/").status == 504
+            gate.set()
+    finally:
+        gate.set()
+
+
+def test_a_method_in_a_form_and_a_slash_too_many_over_a_socket():
+    app = App(hooks=[MethodOverride()], trailing_slash="redirect")
+
+    @app.delete("/items/{item}")
+    def delete(item: str) -> str:
+        return f"deleted {item}"
+
+    with serve(app) as server, server.connect() as client:
+        form = "Content-Type: application/x-www-form-urlencoded"
+        reply = client.ask("/items/7", "POST", form, body=b"_method=DELETE")
+        assert (reply.status, reply.content) == (200, b"deleted 7")
+        reply = client.ask("/items/7/?a=1", "POST", form, body=b"_method=DELETE")
+        assert (reply.status, reply.get("location")) == (308, "/items/7?a=1")
+        assert client.ask("/items/7", "POST", "X-HTTP-Method-Override: delete").content == b"deleted 7"
+
+
+def test_entity_tags_over_a_socket_with_and_without_compression():
+    for compression in (None, Compression()):
+        app = App(hooks=[ETags()], compression=compression)
+        app.get("/")(lambda: "hello " * 1000)
+
+        with serve(app) as server, server.connect() as client:
+            first = client.ask("/", "GET", "Accept-Encoding: gzip")
+            tag = first.get("etag")
+            assert tag.startswith('W/"' if compression else '"')
+            again = client.ask("/", "GET", "Accept-Encoding: gzip", f"If-None-Match: {tag}")
+            assert (again.status, again.get("etag"), again.content) == (304, tag, b"")

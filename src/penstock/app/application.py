@@ -7,7 +7,7 @@ tests do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from penstock.app.routing.router import METHODS, Placed, Router, describe, handler_name
 from penstock.errors import ApplicationError
@@ -71,7 +71,8 @@ class App(Router):
     with `before`, `after`, `on_error` or `around` (`penstock.app.hooks`). `dependencies`, each `Depends(f)`,
     are called for every route, before those of routers and routes.
     `about` describes it (`penstock.app.openapi.about`): `title`, `version`, `description`, `openapi_url`, ...
-    with `before(request)` or `after(request, response)`.
+    `trailing_slash`: what becomes of a path that has a route only with, or only without, a slash at its end:
+    404, a redirect to it, or the same as if it were there. That of the outermost application counts.
     `form_limits` says how much a form may hold, for routes that do not say it themselves.
     """
 
@@ -88,11 +89,17 @@ class App(Router):
         form_limits: FormLimits | None = None,
         dependencies: Iterable[object] = (),
         validate_responses: bool = False,
+        trailing_slash: Literal["strict", "redirect", "ignore"] = "strict",
         **about: Unpack[About],
     ) -> None:
         super().__init__(hooks=hooks, dependencies=dependencies)
         if compression is not None and not hasattr(compression, "put_round"):
             raise ApplicationError(f"compression={compression!r}: expected a Compression(...)")
+        if trailing_slash not in ("strict", "redirect", "ignore"):
+            raise ApplicationError(
+                f"trailing_slash={trailing_slash!r}; expected 'strict', 'redirect' or 'ignore'"
+            )
+        self.trailing_slash = trailing_slash
         self.lifespan = lifespan
         self.compression = compression
         self.about: About = _checked(about) if about else {}

@@ -56,16 +56,24 @@ class Compiled:
         self._overrides = [(one, dict(one.overrides)) for one in self.apps]
         """What this was compiled with."""
         self.methods = METHODS.union(*(bound.placed.route.methods for bound in bounds))
+        make_endpoint = _EndpointMaker(app)
+
+        def build_table(bounds: list[Bound]) -> Callable[[Request], Endpoint]:
+            return build_resolver(bounds, make_endpoint, _make_preflight, app.trailing_slash)
+
         if any(bound.placed.host or bound.placed.version for bound in bounds):
             from penstock.app.routing.dispatch import build_dispatcher
 
-            self.resolve = build_dispatcher(bounds, self._hosts, _EndpointMaker(app), _make_preflight)
+            self.resolve = build_dispatcher(bounds, self._hosts, make_endpoint, build_table)
         else:
-            self.resolve = build_resolver(bounds, _EndpointMaker(app), _make_preflight)
+            self.resolve = build_table(bounds)
         if self.mounted:
             from penstock.app.mounting import choosing
 
             self.resolve = choosing(self.resolve)
+        for hook in reversed(app.hooks):
+            if hasattr(hook, "resolving"):
+                self.resolve = hook.resolving(self.resolve, make_endpoint)
 
     def is_outdated(self, *, is_development: bool) -> bool:
         """Tell whether overrides were set or taken away since, or it is to show more than it does."""
@@ -81,6 +89,7 @@ class Compiled:
         self.templates.setdefault(placed.route.name, []).append(template)
         scopes = scopes_of(placed)
         whole = template if not placed.host else self._with_host(placed, template)
+        _check_resolving(placed, scopes)
         if placed.route.interface is not None:
             return Bound(placed, template, self._mount(placed, scopes), template.names)
         failures = _failures(placed.apps, scopes)
@@ -219,6 +228,15 @@ def _set(endpoint: Endpoint, settings: dict[str, Any], route: Route | None = Non
     for name, value in settings.items():
         if route is None or getattr(route, name) is None:
             setattr(endpoint, name, value)
+
+
+def _check_resolving(placed: Placed, scopes: list[list[Any]]) -> None:
+    wrong = [hook for scope in scopes[:-1] for hook in scope if hasattr(hook, "resolving")]
+    if wrong:
+        raise ApplicationError(
+            f"{placed.label}: {type(wrong[0]).__name__} works before a route is found; give it to the "
+            "outermost App(hooks=[...])"
+        )
 
 
 def _announcing_form(call: Call) -> Call:

@@ -136,7 +136,7 @@ def _from_thread(call: Call, failures: Failures) -> AsyncCall:
     async def called(request: Request) -> Response:
         server = request.server
         try:
-            answer = call(request) if server is None else await _hand_over(server, call, request)
+            answer = call(request) if server is None else await hand_over(server, call, request)
         except BaseException as error:  # no thread is free
             return await failures.answer_async(request, error)
         return answer if isinstance(answer, Response) else await answer
@@ -144,7 +144,8 @@ def _from_thread(call: Call, failures: Failures) -> AsyncCall:
     return called
 
 
-async def _hand_over(server: ServerView, call: Call, request: Request) -> Answer:
+async def hand_over(server: ServerView, call: Call, request: Request) -> Answer:
+    """Return what a call returns in a thread; the context variables it sets are the caller's afterwards."""
     context = copy_context()
     answer: Answer = await server.run_in_thread(context.run, call, request)
     for variable, value in context.items():  # what the handler has set, hooks see

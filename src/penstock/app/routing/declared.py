@@ -14,7 +14,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 NAMES = ("before", "after", "on_error", "around")
 _FORMS = (*NAMES, *(f"a{name}" for name in NAMES))
 # What an object may say that is no function of a request.
-_OTHERS = ("settings", "resolves")
+_OTHERS = ("settings", "resolving")
 
 
 class FunctionHook:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from penstock.app.routing.hosts import Hosts
-from penstock.app.routing.table import Bound, build_resolver, raiser
+from penstock.app.routing.table import Bound, raiser
 from penstock.errors import ApplicationError, HTTPError
 from penstock.http.handler import Endpoint
 
@@ -16,26 +16,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from penstock.app.routing.hosts import Labels
-    from penstock.app.routing.table import MakeEndpoint, MakeOptions
+    from penstock.app.routing.table import MakeEndpoint
     from penstock.http.request import Request
     from penstock.http.response import Response
 
     Resolve = Callable[[Request], Endpoint]
+    Build = Callable[[list[Bound]], Resolve]
 
 
 def build_dispatcher(
     bounds: list[Bound],
     hosts: Mapping[str, Labels],
     make_endpoint: MakeEndpoint,
-    make_options: MakeOptions,
+    build: Build,
 ) -> Resolve:
-    """Return the function behind `App.resolve`, as `build_resolver` does. `hosts`: the labels of those that
-    routes have.
+    """Return the function behind `App.resolve`, made of those `build` makes of some routes. `hosts`: the
+    labels of those that routes have.
     """
     by_host: dict[str, list[Bound]] = {"": []}
     for bound in bounds:
         by_host.setdefault(bound.placed.host, []).append(bound)
-    resolvers = {host: _by_version(group, make_endpoint, make_options) for host, group in by_host.items()}
+    resolvers = {host: _by_version(group, make_endpoint, build) for host, group in by_host.items()}
     rest = resolvers.pop("")
     if not resolvers:
         return rest
@@ -45,10 +46,10 @@ def build_dispatcher(
     return tables.resolver(rest, lambda error: make_endpoint(raiser(error)))
 
 
-def _by_version(bounds: list[Bound], make_endpoint: MakeEndpoint, make_options: MakeOptions) -> Resolve:
+def _by_version(bounds: list[Bound], make_endpoint: MakeEndpoint, build: Build) -> Resolve:
     owners = list(dict.fromkeys(bound.placed.version[0] for bound in bounds if bound.placed.version))
     if not owners:
-        return build_resolver(bounds, make_endpoint, make_options)
+        return build(bounds)
     if len(owners) > 1:
         raise ApplicationError(
             "versions by header or Accept: there can be one Versions in an application, and one for each host"
@@ -57,14 +58,10 @@ def _by_version(bounds: list[Bound], make_endpoint: MakeEndpoint, make_options: 
     if owner.default is not None and owner.default not in owner.names:
         raise ApplicationError(f"Versions: the default={owner.default!r} is none of {', '.join(owner.names)}")
     tables = {
-        name: build_resolver(
-            [one for one in bounds if one.placed.version in (None, (owner, name))],
-            make_endpoint,
-            make_options,
-        )
+        name: build([one for one in bounds if one.placed.version in (None, (owner, name))])
         for name in owner.names
     }
-    without = build_resolver(_without_version(bounds), make_endpoint, make_options)
+    without = build(_without_version(bounds))
 
     def resolve(request: Request) -> Endpoint:
         try:

@@ -7,9 +7,11 @@ endpoint like any other.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from penstock.app.routing.dots import resolve_dots
+from penstock.app.routing.other_end import redirect_to_other_end
 from penstock.app.routing.tree import Node
 from penstock.errors import HTTPError, RouteConflict
 from penstock.http.query import decode_segment, encode_segment
@@ -63,13 +65,16 @@ def build_tree(routes: Iterable[Bound], make_options: MakeOptions | None = None)
 
 
 def build_resolver(
-    routes: Iterable[Bound], make_endpoint: MakeEndpoint, make_options: MakeOptions | None = None
+    routes: Iterable[Bound],
+    make_endpoint: MakeEndpoint,
+    make_options: MakeOptions | None = None,
+    trailing_slash: str = "strict",
 ) -> Callable[[Request], Endpoint]:
-    """Return the function behind `App.resolve`; it never raises."""
+    """Return the function behind `App.resolve`; it never raises. `trailing_slash` is that of an App."""
     tree = build_tree(routes, make_options)
     literals = _literal_paths(tree)
     find_literal = literals.get
-    search = _searcher(tree, make_endpoint)
+    search = _searcher(tree, make_endpoint, trailing_slash)
 
     def resolve(request: Request) -> Endpoint:
         methods = find_literal(request.raw_path)
@@ -93,7 +98,9 @@ def _literal_paths(tree: Node[Bound], path: str = "") -> dict[bytes, dict[str, E
     return found
 
 
-def _searcher(tree: Node[Bound], make_endpoint: MakeEndpoint) -> Callable[[Request], Endpoint]:
+def _searcher(
+    tree: Node[Bound], make_endpoint: MakeEndpoint, trailing_slash: str
+) -> Callable[[Request], Endpoint]:
     top: Node[Bound] = Node()
     top.literals[""] = tree  # a path that is split whole begins with what stands before its first slash
     find_first = top.find_first
@@ -145,15 +152,25 @@ def _searcher(tree: Node[Bound], make_endpoint: MakeEndpoint) -> Callable[[Reque
             # What hooks and handlers see is what was matched.
             request.raw_path = b"/" + b"/".join(resolved)
             segments = [decode_segment(part) for part in resolved]
+        return answer_by(request, segments)
+
+    def answer_by(request: Request, segments: list[str], *, is_other_end: bool = False) -> Endpoint:
         allowed: set[str] = set()
         values: list[object] = []
         try:
-            bound = tree.find(segments, 0, request.method, values, allowed)
+            bound = tree.find(segments, 0, request.method, values, allowed) if segments else None
         except Exception as error:  # a converter of the application's failed
             return make_endpoint(raiser(error))
+        if bound is None and not allowed:
+            if is_other_end or trailing_slash == "strict":
+                return not_found
+            other = segments[:-1] if segments[-1] == "" else [*segments, ""]
+            return answer_by(request, other, is_other_end=True)
+        if is_other_end and trailing_slash == "redirect":
+            return make_endpoint(partial(redirect_to_other_end, request))
         if bound is not None:
             return _take(request, bound, values)
-        return allow(request.method, allowed | {"OPTIONS"}) if allowed else not_found
+        return allow(request.method, allowed | {"OPTIONS"})
 
     return search
 
