@@ -16,6 +16,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from penstock.app.application import App
+    from penstock.app.auth.api_key import APIKey
+    from penstock.app.auth.basic import BasicAuth, BasicCredentials
+    from penstock.app.auth.bearer import BearerAuth, OAuth2AuthorizationCode, OAuth2Password
+    from penstock.app.auth.guard import requires
+    from penstock.app.auth.jwt import JWT, Claims, RemoteJWT
+    from penstock.app.auth.password_form import OAuth2PasswordForm
     from penstock.app.caching.cache import Cache
     from penstock.app.caching.response_cache import ResponseCache
     from penstock.app.env_settings import load_settings
@@ -88,14 +94,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PLACES = {
+    "APIKey": "penstock.app.auth.api_key",
     "App": "penstock.app.application",
     "AsyncTestClient": "penstock.app.testing.async_client",
+    "BasicAuth": "penstock.app.auth.basic",
+    "BasicCredentials": "penstock.app.auth.basic",
+    "BearerAuth": "penstock.app.auth.bearer",
     "Body": "penstock.app.schema.markers",
     "BodyLimit": "penstock.app.middleware.limits",
     "BodyStream": "penstock.http.handler",
     "CORS": "penstock.app.security.cors",
     "CSRF": "penstock.app.security.csrf",
     "Cache": "penstock.app.caching.cache",
+    "Claims": "penstock.app.auth.jwt",
     "ClientDisconnected": "penstock.errors",
     "Compression": "penstock.http.compression",
     "Controller": "penstock.app.routing.controller",
@@ -120,15 +131,20 @@ _PLACES = {
     "Headers": "penstock.http.headers",
     "JSONLines": "penstock.http.json_lines",
     "JSONResponse": "penstock.http.response",
+    "JWT": "penstock.app.auth.jwt",
     "MemoryStore": "penstock.app.stores.memory",
     "MethodOverride": "penstock.app.middleware.method_override",
     "MultipartStream": "penstock.app.forms.stream",
+    "OAuth2AuthorizationCode": "penstock.app.auth.bearer",
+    "OAuth2Password": "penstock.app.auth.bearer",
+    "OAuth2PasswordForm": "penstock.app.auth.password_form",
     "Partial": "penstock.app.schema.partial",
     "Path": "penstock.app.schema.markers",
     "Produces": "penstock.app.middleware.produces",
     "Query": "penstock.app.schema.markers",
     "RedirectResponse": "penstock.http.response",
     "RedisStore": "penstock.app.stores.redis",
+    "RemoteJWT": "penstock.app.auth.jwt",
     "Request": "penstock.http.request",
     "RequestID": "penstock.app.security.request_id",
     "Response": "penstock.http.response",
@@ -162,6 +178,7 @@ _PLACES = {
     "patch": "penstock.app.routing.controller",
     "post": "penstock.app.routing.controller",
     "put": "penstock.app.routing.controller",
+    "requires": "penstock.app.auth.guard",
     "rotate_csrf": "penstock.app.security.csrf",
     "route": "penstock.app.routing.controller",
     "verify_password": "penstock.app.security.passwords",
@@ -171,12 +188,18 @@ _PLACES = {
 __all__ = [
     "CORS",
     "CSRF",
+    "JWT",
+    "APIKey",
     "App",
     "AsyncTestClient",
+    "BasicAuth",
+    "BasicCredentials",
+    "BearerAuth",
     "Body",
     "BodyLimit",
     "BodyStream",
     "Cache",
+    "Claims",
     "ClientDisconnected",
     "Compression",
     "Controller",
@@ -204,12 +227,16 @@ __all__ = [
     "MemoryStore",
     "MethodOverride",
     "MultipartStream",
+    "OAuth2AuthorizationCode",
+    "OAuth2Password",
+    "OAuth2PasswordForm",
     "Partial",
     "Path",
     "Produces",
     "Query",
     "RedirectResponse",
     "RedisStore",
+    "RemoteJWT",
     "Request",
     "RequestID",
     "Response",
@@ -244,6 +271,7 @@ __all__ = [
     "patch",
     "post",
     "put",
+    "requires",
     "rotate_csrf",
     "route",
     "verify_password",

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penstock.app.injection.tree import walk
 from penstock.app.openapi.bodies import request_body
 from penstock.app.openapi.parameters import every_argument, parameters_of
 from penstock.app.openapi.responses import possible_errors, responses_of
@@ -62,9 +63,8 @@ class SecuritySchemes:
     def requirements(self, described: Described) -> dict[str, list[str]]:
         """Return the scopes an operation needs, by scheme."""
         found: dict[str, list[str]] = {}
-        for argument in every_argument(described.signature.arguments):
-            dependency: Any = getattr(argument, "dependency", None)
-            scheme: Any = getattr(dependency, "function", None)
+        for node in walk(described.signature):
+            scheme: Any = node.function
             name = getattr(scheme, "scheme_name", None)
             if isinstance(name, str) and hasattr(scheme, "security_scheme"):
                 self.named[name] = dict(scheme.security_scheme)
@@ -77,7 +77,7 @@ def operation(described: Described, operation_id: str, kinds: Kinds, security: S
     """Return the Operation Object of a route; the same for each of its methods but the id."""
     placed, route = described.placed, described.placed.route
     options: Any = route.options
-    arguments = list(every_argument(described.signature.arguments))
+    arguments = list(every_argument(described.signature))
     summary, description = _texts(described)
     made: Schema = {}
     if placed.tags:

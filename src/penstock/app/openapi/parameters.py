@@ -19,7 +19,7 @@ from penstock.app.schema.annotations import is_union, split
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from penstock.app.binding.signature import Argument
+    from penstock.app.binding.signature import Argument, Signature
     from penstock.app.openapi.components import Schema
     from penstock.app.openapi.schemas import Schemas
     from penstock.app.routing.template import Parameter, Template
@@ -38,13 +38,16 @@ _BY_TYPE: dict[type | None, Schema] = {
 }
 
 
-def every_argument(arguments: Iterable[Argument]) -> Iterator[Argument]:
-    """Yield the arguments and those of the dependencies among them, outermost first."""
-    for argument in arguments:
+def every_argument(signature: Signature) -> Iterator[Argument]:
+    """Yield the arguments and those of the dependencies among them, outermost first, then those of what the
+    handler does not name itself.
+    """
+    for argument in signature.arguments:
         yield argument
-        dependency: Any = getattr(argument, "dependency", None)
-        if dependency is not None:
-            yield from every_argument(dependency.signature.arguments)
+        if argument.dependency is not None:
+            yield from every_argument(argument.dependency.signature)
+    for node in signature.dependencies:
+        yield from every_argument(node.signature)
 
 
 def parameters_of(arguments: Iterable[Argument], template: Template, schemas: Schemas) -> list[Schema]:
