@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from penstock.app.stores.memory import MemoryStore
     from penstock.app.stores.redis import RedisStore
     from penstock.app.stores.store import Store
+    from penstock.app.templates import Templates
     from penstock.app.testing.async_client import AsyncTestClient
     from penstock.app.testing.client import TestClient
     from penstock.app.websocket.socket import WebSocket
@@ -159,6 +160,7 @@ _PLACES = {
     "Store": "penstock.app.stores.store",
     "StoreError": "penstock.errors",
     "StreamResponse": "penstock.http.response",
+    "Templates": "penstock.app.templates",
     "TestClient": "penstock.app.testing.client",
     "TextResponse": "penstock.http.response",
     "Timeout": "penstock.app.middleware.limits",
@@ -251,6 +253,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StreamResponse",
+    "Templates",
     "TestClient",
     "TextResponse",
     "Timeout",

@@ -80,6 +80,7 @@ PUBLIC = {
     "Store",
     "StoreError",
     "StreamResponse",
+    "Templates",
     "TestClient",
     "TextResponse",
     "Timeout",
