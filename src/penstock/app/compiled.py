@@ -100,6 +100,12 @@ class Compiled:
         _set(endpoint, settings_of(scopes), placed.route)
         may_wait = getattr(placed.route.handler, "may_wait", False)
         laid = Laid(plan.call, endpoint.run, may_wait)
+        if not placed.route.options.keys().isdisjoint(("cached", "cached_vary")):
+            from penstock.app.caching.kept_replies import keep_replies  # here: most routes make theirs anew
+
+            laid = keep_replies(
+                placed, plan.signature, laid, failures, [one for each in scopes for one in each]
+            )
         laid = _with_hooks(laid, scopes, placed.routers, failures, placed.label)
         endpoint.call, endpoint.run = laid.call, laid.run
         if getattr(plan.call, "receives_form", False) and laid.call is not plan.call:

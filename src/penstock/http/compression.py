@@ -19,6 +19,7 @@ from penstock.http.coded_streams import LOOP_BYTES, code_stream, declared_length
 from penstock.http.coders import LEVELS, available, check_coding, check_level, compress
 from penstock.http.handler import TASK, THREAD
 from penstock.http.headers import MutableHeaders
+from penstock.http.kept_response import KeptResponse
 from penstock.http.media_types import is_compressible
 from penstock.http.negotiation import choose_encoding
 from penstock.http.response import Response, StreamResponse
@@ -90,6 +91,8 @@ class Compression:
 
     def apply(self, request: Request, response: Response) -> Response:
         """Return what is sent for this response. May take long for long content."""
+        if response.is_kept:
+            return self._apply_kept(request, response)
         coding = self._decide(request, response)
         if coding is None:
             return _as_its_client_knows_it(request, response)
@@ -108,13 +111,37 @@ class Compression:
             return _with_fields(response, None)
         return _with_fields(response, coding, body)
 
+    def _apply_kept(self, request: Request, response: Response) -> Response:
+        """Code what is sent many times once, and keep that."""
+        if not isinstance(response, KeptResponse) or response.coded is None:
+            return response
+        coding = self._decide(request, response.original)
+        if coding is None:
+            return response
+        kept = response.coded.get(coding)
+        if kept is None:
+            kept = KeptResponse(self.apply(request, response.original))
+            if _takes_identity(request):  # else what it gets is not what others get
+                response.coded[coding] = kept
+        return kept
+
     def _answer(self, request: Request, response: Response) -> Response | Awaitable[Response]:
         """The same on the loop: long content is coded in a thread."""
+        if response.is_kept:
+            return self._answer_kept(request, response)
         if len(response.body) > LOOP_BYTES and request.server is not None:
             if self._decide(request, response) in (None, "identity"):
                 return self.apply(request, response)
             return request.server.continue_in_thread(self.apply, request, response)
         return self.apply(request, response)
+
+    def _answer_kept(self, request: Request, response: Response) -> Response | Awaitable[Response]:
+        if isinstance(response, KeptResponse) and response.coded is not None and request.server is not None:
+            coding = self._decide(request, response.original)
+            is_new = coding not in (None, "identity") and coding not in response.coded
+            if is_new and len(response.body) > LOOP_BYTES:
+                return request.server.continue_in_thread(self._apply_kept, request, response)
+        return self._apply_kept(request, response)
 
     def _decide(self, request: Request, response: Response) -> str | None:
         """Return the coding for a response; "identity" when another client may get another one, None when

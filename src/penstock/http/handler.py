@@ -7,7 +7,7 @@ says where it wants to run and how much content it takes, and then calls it. An 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from penstock.http.response import Response
     from penstock.http.websocket import WebSocketSettings
 
-    Answer = Response | Awaitable[Response]
-    Call = Callable[[Request], Answer]
+    Answer: TypeAlias = Response | Awaitable[Response]
+    Call: TypeAlias = Callable[[Request], Answer]
 
 INLINE: Final = 0
 """On the loop, at once: for handlers that never block."""

@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 class KeptResponse(Response):
     """Stands for a whole response that does not change any more."""
 
-    __slots__ = ("original", "rendered")
+    __slots__ = ("coded", "original", "rendered")
 
     is_kept = True
 
-    def __init__(self, original: Response) -> None:
+    def __init__(self, original: Response, *, may_be_coded: bool = False) -> None:
         super().__init__(original.body, original.status, None, original.media_type)
         self.original = original
         """The same with its fields; for a HEAD, HTTP/1.0 or the last reply of a connection."""
         self.rendered: tuple[bytes | None, bytes] = (None, b"")
         """The Date line, by identity, and the octets that hold it. One tuple: never torn between threads."""
+        self.coded: dict[str, KeptResponse] | None = {} if may_be_coded else None
+        """The same in content codings, by name, as they were asked for; None: it is sent as it is."""
 
     def copy(self) -> Response:
         """Return a response of its own for somebody who may change it."""

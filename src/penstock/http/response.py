@@ -71,6 +71,19 @@ class Response:
             self.own_headers = MutableHeaders()
         return self.own_headers
 
+    def keep(self) -> Response:
+        """Return one to be sent many times: its octets are rendered once for each Date. It stays as this one
+        is now.
+
+        >>> HOME = HTMLResponse("<h1>Welcome</h1>").keep()
+        """
+        from penstock.http.kept_response import KeptResponse
+
+        if self.is_stream:
+            raise TypeError(f"a {type(self).__name__} cannot be kept: its content is made each time")
+        fields = None if self.own_headers is None else self.own_headers.lines()
+        return KeptResponse(Response(self.body, self.status, fields, self.media_type), may_be_coded=True)
+
     def set_cookie(
         self,
         name: str,

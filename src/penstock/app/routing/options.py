@@ -52,6 +52,12 @@ class RouteOptions(TypedDict, total=False):
     """The type whose fields are sent, and described, instead of the return annotation; None: all of it."""
     validate_response: bool
     """Check what is sent against that type: what does not fit is a 500, and logged."""
+    cached: float
+    """Seconds for which a reply is kept in this process, by path, query and what the handler declares of
+    fields and cookies, and sent again as the same octets.
+    """
+    cached_vary: Iterable[str]
+    """Header fields that a handler with a `Request` looks at, for `cached`."""
     hooks: Iterable[object]
     """Put round this route alone, inside those of routers and applications, the first outermost."""
     dependencies: Iterable[object]
