@@ -15,6 +15,7 @@ from penstock.app.caching.cache import Cache
 from penstock.app.stores.memory import MemoryStore
 from penstock.app.stores.redis import RedisStore
 from penstock.errors import ApplicationError, StoreError
+from tests.app.caching.refreshers import close_after_refreshing, join_refreshers
 
 WAIT_S = 30
 
@@ -27,6 +28,7 @@ def store(request):
     server = request.getfixturevalue("shared_redis")
     store = RedisStore(server.url, prefix=f"{uuid.uuid4().hex}:", timeout_s=WAIT_S)
     yield store
+    join_refreshers()
     store.close()
 
 
@@ -42,7 +44,7 @@ def run(store, coroutine):
         try:
             return await asyncio.wait_for(coroutine, WAIT_S)
         finally:
-            await store.aclose()
+            await close_after_refreshing(store)
 
     return asyncio.run(whole())
 

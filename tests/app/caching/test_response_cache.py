@@ -18,6 +18,7 @@ from penstock.errors import ApplicationError
 from penstock.http.request import Request
 from penstock.http.response import Response, StreamResponse, TextResponse
 from penstock.http.status import reason
+from tests.app.caching.refreshers import close_after_refreshing, join_refreshers
 
 WAIT_S = 30
 
@@ -80,8 +81,9 @@ def site(request):
         server = request.getfixturevalue("shared_redis")
         store = RedisStore(server.url, prefix=f"{uuid.uuid4().hex}:", timeout_s=WAIT_S)
     yield Site(store, runner)
+    join_refreshers()
     if runner is not None:
-        runner.run(store.aclose())
+        runner.run(close_after_refreshing(store))
         runner.close()
     store.close()
 
@@ -663,7 +665,7 @@ def test_without_its_store_every_response_is_made(own_redis, caplog):
             own_redis.start()
             wait_until(lambda site=site: site.ask().headers["X-Cache"] == "HIT")
             if one is not None:
-                one.run(site.store.aclose())
+                one.run(close_after_refreshing(site.store))
             site.store.close()
     assert sum(" is lost" in record.getMessage() for record in caplog.records) == 2
 
