@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from penstock.app.failures import Registered
     from penstock.app.lifespan import Lifespan
     from penstock.app.openapi.about import About
+    from penstock.app.openapi.own_routes import Own
     from penstock.app.periodic import Periodic
     from penstock.app.routing.converters import Converter
     from penstock.app.routing.options import RouteOptions
@@ -251,7 +252,7 @@ class App(Router):
                 handler_name(placed.route.handler),
                 _runs_as(placed.route),
             )
-            for placed in (*self.placed(), *(self.own_routes() if self.has_own_routes else ()))
+            for placed in (*self.placed(), *(one for own in self.own_routes() for one in own.routes))
         ]
 
     # -- Handler
@@ -296,15 +297,13 @@ class App(Router):
             self.freeze()
         return self._compiled
 
-    @property
-    def has_own_routes(self) -> bool:
-        """True when its author said where its document is served."""
-        return self.about.get("openapi_url") is not None
-
-    def own_routes(self) -> Iterator[Placed]:
+    def own_routes(self, *, is_development: bool = False) -> Iterator[Own]:
+        """Yield the routes it has about itself: its document, and pages that show it."""
+        if not (self.about or is_development):
+            return iter(())
         from penstock.app.openapi.own_routes import own_routes
 
-        return own_routes(self)
+        return own_routes(self, is_development=is_development)
 
     def applications(self) -> Iterator[App]:
         yield self

@@ -20,7 +20,7 @@ from penstock.http.handler import INLINE, TASK, THREAD, Endpoint
 from penstock.http.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from penstock.app.application import App
     from penstock.app.routing.converters import Converter
@@ -45,11 +45,7 @@ class Compiled:
         self._gateways: dict[int, Handler] = {}
         self._hosts: dict[str, Labels] = {}
         bounds = [self._bind(placed) for placed in app.placed()]
-        if app.has_own_routes:
-            bounds += [self._bind(placed) for placed in app.own_routes()]
-        elif is_development and "openapi_url" not in app.about:
-            tree = build_tree(bounds)
-            bounds += [self._bind(one) for one in app.own_routes() if not _is_answered(tree, one)]
+        bounds += [self._bind(one) for one in _own_routes(app, bounds, is_development=is_development)]
         self.apps = list(
             dict.fromkeys(app.applications())
         )  # after the routes, which refuse a router inside itself
@@ -149,6 +145,16 @@ def _without_host(plan: Plan, template: Template) -> Plan:
     arguments = plan.signature.arguments
     own = tuple(one for one in arguments if one.source != "path" or one.key in template.names)
     return plan._replace(signature=plan.signature._replace(arguments=own))
+
+
+def _own_routes(app: App, bounds: list[Bound], *, is_development: bool) -> Iterator[Placed]:
+    tree: Node[Bound] | None = None
+    for own in app.own_routes(is_development=is_development):
+        if own.gives_way:
+            tree = tree or build_tree(bounds)
+            if any(_is_answered(tree, one) for one in own.routes):
+                continue
+        yield from own.routes
 
 
 def _is_answered(tree: Node[Bound], placed: Placed) -> bool:

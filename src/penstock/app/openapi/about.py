@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from penstock.errors import ApplicationError
 
@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from penstock.app.routing.router import Router
+
+UI = Literal["auto", "penstock", "swagger", "redoc", "scalar"]
+UIS = get_args(UI)
+URLS = ("openapi_url", "docs_url", "redoc_url", "scalar_url")
+"""Whoever gives one wants the document served, in production too."""
 
 
 class About(TypedDict, total=False):
@@ -34,7 +39,19 @@ class About(TypedDict, total=False):
     webhooks: Router
     """Routes that are called elsewhere: requests this application makes to others."""
     openapi_url: str | None
-    """Where the document is served. Unless given: "/openapi.json", in development only; None: nowhere."""
+    """Where the document is served. Unless given: "/openapi.json", in development or when there is a page
+    that shows it; None: nowhere.
+    """
+    docs_url: str | None
+    """Where a page shows it to people. Unless given: "/docs", in development only; None: nowhere."""
+    docs_ui: UI
+    """What that page is: "swagger", "redoc" or "scalar" of the `[docs]` extra, "penstock" for our own, which
+    needs none, or "auto" (unless given): Swagger UI where the extra is installed, else our own.
+    """
+    redoc_url: str | None
+    """Where ReDoc shows it, beside that page."""
+    scalar_url: str | None
+    """Where Scalar shows it, beside that page."""
     openapi_extra: Mapping[str, Any]
     """Further members of the document; objects are merged."""
 
@@ -44,7 +61,14 @@ def checked_about(given: About) -> About:
     unknown = given.keys() - About.__annotations__.keys()
     if unknown:
         raise ApplicationError(f"App takes no {min(unknown)}=; there are {', '.join(About.__annotations__)}")
-    url = given.get("openapi_url")
-    if url is not None and not url.startswith("/"):
-        raise ApplicationError(f"openapi_url={url!r}: expected a path such as '/openapi.json', or None")
+    for name in URLS:
+        url = given.get(name)
+        if url is not None and not (isinstance(url, str) and url.startswith("/")):
+            raise ApplicationError(f"{name}={url!r}: expected a path such as '/docs', or None")
+        if url is not None and "openapi_url" in given and given["openapi_url"] is None:
+            raise ApplicationError(
+                f"{name}={url!r} shows the document, which openapi_url=None does not serve"
+            )
+    if given.get("docs_ui", "auto") not in UIS:
+        raise ApplicationError(f"docs_ui={given['docs_ui']!r}: expected one of {', '.join(map(repr, UIS))}")
     return given
