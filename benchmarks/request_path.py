@@ -69,6 +69,10 @@ class NoServer:
     def draining(self) -> Any:
         raise NotImplementedError
 
+    @property
+    def in_development(self) -> bool:
+        return False
+
     def thread_pool(self) -> dict[str, int]:
         return {}
 
