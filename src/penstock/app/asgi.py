@@ -21,6 +21,7 @@ from penstock.errors import (
     LocalProtocolError,
     ProtocolError,
 )
+from penstock.http.endings import close_endings
 from penstock.http.file_response import FileResponse
 from penstock.http.handler import THREAD
 from penstock.http.headers import Headers
@@ -80,6 +81,7 @@ class ASGIApplication:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._server.draining.begin()
+        await self._server.finish()
         try:
             await self._app.shutdown()
         except Exception as error:
@@ -93,20 +95,27 @@ class ASGIApplication:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._app.compile()
         content = Content(receive)
+        response: Response | None = None
+        error: Exception | None = None
         try:
-            try:
-                request = make_request(scope)
-            except ProtocolError as fault:
-                request = make_stand_in(scope)
-                response: Response = problem(fault.status, detail=fault.detail)
-            else:
-                request.connection = ForeignConnection(scope, self._server)
+            request = make_request(scope)
+        except ProtocolError as fault:
+            request = make_stand_in(scope)
+            response = problem(fault.status, detail=fault.detail)
+        else:
+            request.connection = ForeignConnection(scope, self._server)
+        try:
+            if response is None:
                 response = await self._respond(request, content)
             await self._send_response(scope, request, response, content, send)
         except ClientDisconnected:
             return
+        except Exception as raised:
+            error = raised
+            raise
         finally:
             content.close()
+            await close_endings(request, error)
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         from penstock.app.asgi_websocket import ForeignSocket
@@ -132,6 +141,8 @@ class ASGIApplication:
             return
         finally:
             content.close()
+            if connection.session is None:  # else the handler's Task does it
+                await close_endings(request)
 
     async def _send_response(
         self, scope: Scope, request: Request, response: Response, content: Content, send: Send

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from penstock.http.request import Request
     from penstock.http.response import Response
 
+_log = logging.getLogger("penstock.app")
+
 _THREADS = 16  # as `penstock run` has by default
+_FINISH_S = 30.0  # as its drain deadline; the server may have one of its own
+_CANCEL_S = 2.0
 
 
 class ForeignDraining:
@@ -62,7 +67,7 @@ class ForeignServer:
         self._threads: Executor | None = None
         self._processes: Executor | None = None
         self._kept: set[asyncio.Task[Any]] = set()
-        """Calls that go on behind their answer."""
+        """What goes on behind its answer."""
         self._jobs = 0
         """Functions in the thread pool, those that wait included."""
 
@@ -81,6 +86,21 @@ class ForeignServer:
         return asyncio.get_running_loop().create_task(coroutine)
 
     run_soon = run_eagerly
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Hold a Task until it is done, and let it end before the application is stopped."""
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
+    async def finish(self) -> None:
+        """Wait for what is kept; what takes too long is cancelled."""
+        if self._kept:
+            _, late = await asyncio.wait(self._kept, timeout=_FINISH_S)
+            for task in late:
+                task.cancel()
+            if late:
+                _log.warning("%d tasks were not done in time", len(late))
+                await asyncio.wait(late, timeout=_CANCEL_S)
 
     async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
         """Return `function(*args)`, run in the thread pool in a copy of the caller's context."""
@@ -107,11 +127,6 @@ class ForeignServer:
 
             self._processes = ProcessPoolExecutor(mp_context=get_context("spawn"))
         return await asyncio.get_running_loop().run_in_executor(self._processes, function, *args)
-
-    def keep(self, task: asyncio.Task[Any]) -> None:
-        """Hold a Task until it is done."""
-        self._kept.add(task)
-        task.add_done_callback(self._kept.discard)
 
     def stop(self) -> None:
         """Let go of the pools."""

@@ -40,6 +40,7 @@ class Endpoint:
         "body_limit",
         "call",
         "cancel_on_disconnect",
+        "lingers",
         "route",
         "run",
         "streams_body",
@@ -57,6 +58,7 @@ class Endpoint:
         route: str | None = None,
         after: Callable[[], None] | None = None,
         timeout_s: float | None = None,
+        lingers: bool = False,
     ) -> None:
         self.call = call
         self.run = run
@@ -70,6 +72,8 @@ class Endpoint:
         """With THREAD: called in the same thread once the reply has left it."""
         self.timeout_s = timeout_s
         """Until its response begins, or 504; None means the server's, 0 no limit. INLINE has none."""
+        self.lingers = lingers
+        """True: its call may leave endings with the request, to be run once the reply is out."""
 
     def with_call(self, call: Call) -> Endpoint:
         """Return the same with another `call`."""
@@ -81,6 +85,25 @@ class Endpoint:
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.route or self.call!r}>"
+
+
+class Ending(Protocol):
+    """Something to do for a request once the last octet of its reply has left, or its client. Neither method
+    raises but what ends its Task.
+    """
+
+    @property
+    def run(self) -> int:
+        """Where: THREAD and INLINE by `close`, TASK by `aclose`."""
+        ...
+
+    def close(self, error: BaseException | None) -> None:
+        """`error` is what cut the content of the reply short."""
+        ...
+
+    async def aclose(self, error: BaseException | None) -> None:
+        """The same in a coroutine: for TASK that of the call, if it still runs."""
+        ...
 
 
 class Handler(Protocol):
@@ -151,6 +174,10 @@ class ServerView(Protocol):
 
     def run_soon(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Return the asyncio.Task that runs a coroutine; keep it, or it may be collected."""
+        ...
+
+    def keep(self, task: Any) -> None:
+        """Let an asyncio.Task end before the application is stopped, as long as there is time."""
         ...
 
     async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:

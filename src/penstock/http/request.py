@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from penstock.http.form import FormData, FormLimits
-    from penstock.http.handler import BodyStream, ConnectionView, Draining, ServerView
+    from penstock.http.handler import BodyStream, ConnectionView, Draining, Ending, ServerView
     from penstock.http.query import Query
     from penstock.http.response import Response
     from penstock.http.session import Session
@@ -365,6 +365,22 @@ class Request:
         """The session, read or not; None when no hook opened one."""
         session: Session | None = self._kept("session")
         return session
+
+    def linger(self, ending: Ending) -> None:
+        """Have `ending` run once the reply is out; the endpoint must be one that `lingers`."""
+        endings: list[Ending] | None = self._kept("endings")
+        if endings is None:
+            self._keep("endings", [ending])
+        else:
+            endings.append(ending)
+
+    def take_endings(self) -> list[Ending]:
+        """Return what is to be run, the last one left first; nobody else gets it again."""
+        endings: list[Ending] | None = self._kept("endings")
+        if endings is None:
+            return []
+        self._keep("endings", None)
+        return endings[::-1]
 
     def __repr__(self) -> str:
         # The query may carry secrets; it stays out.

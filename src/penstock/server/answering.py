@@ -1,6 +1,6 @@
 """The answering side of a connection: requests run where they want to run, responses rendered and sent.
 
-Reactor's thread, but for `_serve_in_thread`, which a pool thread runs while it holds the connection: it
+Reactor's thread, but for `serve_in_thread`, which a pool thread runs while it holds the connection: it
 answers one request up to the last octet when the client takes it at once, lets go by setting `phase`, and
 posts whatever else there is to do.
 """
@@ -20,6 +20,7 @@ from penstock.http.problem import problem, unexpected
 from penstock.http.response import Response
 from penstock.http.upgrade import UpgradeResponse
 from penstock.server.intake import Intake
+from penstock.server.lingering import LoopLingering, ThreadLingering, linger
 from penstock.server.overdue import discard, tell_overdue
 from penstock.server.poller import IN
 from penstock.server.streams import abandon, start_stream
@@ -45,7 +46,7 @@ _log = logging.getLogger("penstock.server")
 class Answering(Intake):
     """Answers for one connection; `Connection` says when."""
 
-    __slots__ = ("_on_disconnect", "_started", "claim", "stream", "task", "work")
+    __slots__ = ("_on_disconnect", "_started", "claim", "lingering", "stream", "task", "work")
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: Any) -> None:
         super().__init__(reactor, sock, address)
@@ -57,10 +58,15 @@ class Answering(Intake):
         """Decides who answers: the pool thread at work, or the reactor once the handler is overdue."""
         self.stream: Stream | None = None
         """The streaming response under way."""
+        self.lingering: LoopLingering | ThreadLingering | None = None
+        """Who is to be told when the reply is over, last octet and all; nearly always nobody."""
         self._started = 0.0
         self._on_disconnect: Callable[[], None] | None = None
 
     def _call(self, request: Request, endpoint: Endpoint) -> None:
+        if endpoint.lingers:
+            linger(self, request, endpoint)
+            return
         run = endpoint.run
         context = None
         try:
@@ -70,16 +76,17 @@ class Answering(Intake):
                 context = copy_context()
                 answer = context.run(endpoint.call, request)
             else:
-                self._call_in_thread(request, endpoint)
+                self.call_in_thread(request, endpoint)
                 return
         except BaseException as error:
-            answer = self._last_resort(request, error)
+            answer = self.last_resort(request, error)
         if isinstance(answer, Response):
             self.reply(request, answer)
         else:
             self._await(request, answer, context)
 
-    def _call_in_thread(self, request: Request, endpoint: Endpoint) -> None:
+    def call_in_thread(self, request: Request, endpoint: Endpoint) -> None:
+        """Have a pool thread answer, as soon as the client has taken what came before."""
         self.uncork()
         if self.unsent is not None or self.phase == CLOSED:
             # The batch before it is not taken yet, and only one side may write: this request waits for the
@@ -88,16 +95,23 @@ class Answering(Intake):
                 self.phase = FLUSHING
                 self.task = None
                 self._content = None
-                self.reactor.when_flushed[self] = partial(self._call_in_thread, request, endpoint)
+                self.reactor.when_flushed[self] = partial(self.call_in_thread, request, endpoint)
             return
         self.phase = THREAD
         self.deadline = self.due = self._due_of(endpoint)
         self.claim = claim = Claim() if self.due < NEVER else None
-        serve = self._serve_in_thread if endpoint.after is None else self._serve_and_more
+        serve = self.serve_in_thread if endpoint.after is None else self._serve_and_more
+        if endpoint.lingers:
+            self.lingering = lingering = ThreadLingering(self, request)
+            self.reactor.lingering.add(lingering)
+            serve = lingering.serve
         if not self.reactor.threads.submit(serve, request, endpoint, claim):
             self.phase = IDLE
             self.due = NEVER
-            self.reply(request, self._last_resort(request, too_busy()))
+            if self.lingering is not None:
+                self.reactor.lingering.discard(self.lingering)
+                self.lingering = None
+            self.reply(request, self.last_resort(request, too_busy()))
 
     def _due_of(self, endpoint: Endpoint) -> float:
         """When a handler that is called now is overdue."""
@@ -107,14 +121,14 @@ class Answering(Intake):
     def _timeout_of(self, endpoint: Endpoint) -> float:
         return self.reactor.handler_timeout_s if endpoint.timeout_s is None else endpoint.timeout_s
 
-    def _serve_in_thread(self, request: Request, endpoint: Endpoint, claim: Claim | None) -> None:
+    def serve_in_thread(self, request: Request, endpoint: Endpoint, claim: Claim | None) -> None:
         """Answer one request in a pool thread, up to the last octet when the client takes it at once."""
         if claim is not None and not claim.begin():
             return
         try:
             answer: Any = endpoint.call(request)
         except BaseException as error:
-            answer = self._last_resort(request, error)
+            answer = self.last_resort(request, error)
         reactor = self.reactor
         if claim is not None and not claim.take():
             reactor.post(discard, self, answer)
@@ -136,7 +150,11 @@ class Answering(Intake):
         # From the first octet on nobody owes the client a whole reply any more.
         self.request = self.endpoint = None
         threads = reactor.threads
-        if threads.is_holding and threads.hold(partial(self._send_for_thread, request, answer, octets)):
+        if (
+            threads.is_holding
+            and self.lingering is None
+            and threads.hold(partial(self._send_for_thread, request, answer, octets))
+        ):
             return
         self._send_for_thread(request, answer, octets)
 
@@ -157,6 +175,9 @@ class Answering(Intake):
             return
         self.deadline = reactor.now + reactor.idle_timeout_s
         self.due = NEVER
+        if self.lingering is not None:
+            lingering, self.lingering = self.lingering, None
+            lingering.on_over()
         self.phase = IDLE
         # From here the reactor may begin the next request. It looks at `phase` after it took octets, this
         # thread at the octets after it set `phase`: whichever comes last sees both, and `resume` is harmless
@@ -176,7 +197,7 @@ class Answering(Intake):
         self.resume()
 
     def _serve_and_more(self, request: Request, endpoint: Endpoint, claim: Claim | None) -> None:
-        self._serve_in_thread(request, endpoint, claim)
+        self.serve_in_thread(request, endpoint, claim)
         assert endpoint.after is not None  # noqa: S101 - the caller looked
         endpoint.after()
 
@@ -197,6 +218,7 @@ class Answering(Intake):
         elif isinstance(answer, Response):
             self.due = NEVER
             self.reply(request, answer)
+            self.settle()
             self.resume()
         else:
             self._await(request, answer, context)
@@ -209,6 +231,11 @@ class Answering(Intake):
             return
         self.block(rest)
         self._finish()
+
+    def await_answer(self, request: Request, answer: asyncio.Future[Any], work: asyncio.Task[Any]) -> None:
+        """Wait for an answer that `work` is at."""
+        self._await(request, answer, None)
+        self.work = work
 
     def _await(self, request: Request, answer: Any, context: Context | None) -> None:
         """Wait for an answer that is not there yet: a Future, or what is awaited in its maker's context."""
@@ -233,19 +260,20 @@ class Answering(Intake):
             if self.peer_ended or self.phase == CLOSED:
                 self.close()
                 return
-            answer: Any = self._last_resort(request, asyncio.CancelledError())
+            answer: Any = self.last_resort(request, asyncio.CancelledError())
         elif (error := task.exception()) is not None:
-            answer = self._last_resort(request, error)
+            answer = self.last_resort(request, error)
         else:
             answer = task.result()
         if self.phase == CLOSED:
             abandon(self, answer)
             return
         if not isinstance(answer, Response):
-            answer = self._last_resort(
+            answer = self.last_resort(
                 request, TypeError(f"a handler's answer must be a Response, not {answer!r:.80}")
             )
         self.reply(request, answer)
+        self.settle()
         self.resume()
 
     def _discard_late(self, request: Request, task: asyncio.Future[Any]) -> None:
@@ -255,7 +283,7 @@ class Answering(Intake):
         if error is None:
             discard(self, task.result())
         else:
-            self._last_resort(request, error)
+            self.last_resort(request, error)
 
     def answer_overdue(self) -> None:
         """The handler has not answered in time: answer in its place, and end its work as far as that goes."""
@@ -281,6 +309,7 @@ class Answering(Intake):
             if work is not None:
                 work.cancel()
         self.work = None
+        self.settle()
         self.resume()
 
     # What an answer under way may ask for (`http.handler.ConnectionView`). Thread of the loop.
@@ -363,6 +392,7 @@ class Answering(Intake):
             self.body.disconnect()  # for who still waits for content that nobody will read
         self.request = self.endpoint = self.body = self.stream = self._on_disconnect = None
         if self.phase == CLOSED:
+            self.settle()
             return
         if self.closing and self.unsent is None:
             self.uncork()
@@ -373,6 +403,17 @@ class Answering(Intake):
         else:
             self.phase = IDLE
             self.deadline = self.reactor.now + self.reactor.idle_timeout_s
+        self.settle()
+
+    def settle(self) -> None:
+        """Tell who waits for it when the reply is over; a good moment to ask. Reactor's thread."""
+        if self.lingering is None:
+            return
+        self.uncork()
+        lingering = self.lingering
+        if lingering is not None and self.unsent is None and self.stream is None:
+            self.lingering = None
+            lingering.on_over()
 
     def finish_stream(self, request: Request, response: Response, sent: int, *, is_complete: bool) -> None:
         """A streaming response is over; that one is not complete can only be shown by the end of the
@@ -384,17 +425,25 @@ class Answering(Intake):
         if not is_complete:
             self.closing = True
             self.close()
+            self.settle()
             return
         self._finish()
         self.resume()
 
+    def forget_stream(self) -> None:
+        """The content of a stream is closed that nobody gets, after the connection."""
+        if self.phase == CLOSED:
+            self.stream = None
+            self.settle()
+
     def hand_over(self, successor: Any, request: Request, response: Response, sent: int) -> None:
         """Let another take the place of this connection, behind a head of `sent` octets."""
         self.reactor.replace(self, successor)
+        self.settle()
         if self.reactor.log_access is not None:
             self.reactor.log_access(self, request, response, sent, self._started)
 
-    def _last_resort(self, request: Request, error: BaseException) -> Response:
+    def last_resort(self, request: Request, error: BaseException) -> Response:
         """Answer for what the application should have answered for itself."""
         if isinstance(error, HTTPError):
             return problem(error.status, title=error.title, detail=error.detail, headers=error.headers)

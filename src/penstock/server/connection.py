@@ -290,6 +290,7 @@ class Connection(Answering):
         self.corked = None
         self.reactor.when_flushed.pop(self, None)
         self.on_doomed()
+        self.settle()
         if self.task is not None and self.endpoint is not None and self.endpoint.cancel_on_disconnect:
             self.task.cancel()
         elif self.task is not None and self.due < NEVER:  # it goes on, but not without end

@@ -91,6 +91,8 @@ class Reactor:
         """Whose replies wait for that."""
         self.when_flushed: dict[Transport, Callable[[], None]] = {}
         """What waits for a client to take the replies before."""
+        self.lingering: set[Any] = set()
+        """Requests that are not done with when their reply is: Tasks, and others in threads."""
         self.is_draining = False
         self.is_retiring = False
         """Draining while other processes go on: the next reply of each connection is its last."""
@@ -231,7 +233,8 @@ class Reactor:
         if self._sweeper is not None:
             self._sweeper.cancel()
         self.poller.close()
-        return {task for task in aborted if task is not None and not task.done()}
+        lingering = {one for one in self.lingering if hasattr(one, "cancel")}
+        return {task for task in aborted | lingering if task is not None and not task.done()}
 
     def drop_listener(self, listener: Listener) -> None:
         """A listener closes; its descriptor is still open."""

@@ -21,6 +21,7 @@ from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.draining import Drain
 from penstock.server.heartbeat import Heartbeat
+from penstock.server.lingering import wait_lingering
 from penstock.server.listen import Listener
 from penstock.server.processes import ProcessPool
 from penstock.server.publisher import Publisher
@@ -133,6 +134,12 @@ class Server:
     def run_soon(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Return the Task that runs a coroutine."""
         return asyncio.get_running_loop().create_task(coroutine)
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Let a Task end before the application is stopped, as long as the drain deadline allows."""
+        assert self._reactor is not None  # noqa: S101 - who asks was called by it
+        self._reactor.lingering.add(task)
+        task.add_done_callback(self._reactor.lingering.discard)
 
     async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
         """Return `function(*args)`, run in the thread pool in a copy of the caller's context. HTTPError 503
@@ -329,11 +336,13 @@ class Server:
         empty = asyncio.get_running_loop().create_future()
         # Not from here: a request that is already there is answered, and its handler is not in our Task.
         self._reactor.post(self._drain, self._reactor, empty, patience_s)
+        until_s = asyncio.get_running_loop().time() + self.config.drain_timeout_s
         await asyncio.wait(
             [empty, self._forced], timeout=self.config.drain_timeout_s, return_when=asyncio.FIRST_COMPLETED
         )
         if self._reactor.connections:
             _log.warning("%d connections were cut off", len(self._reactor.connections))
+        await wait_lingering(self._reactor.lingering, until_s, self._forced)
 
     def _drain(self, reactor: Reactor, empty: asyncio.Future[None], patience_s: float) -> None:
         reactor.drain(

@@ -107,12 +107,22 @@ def release(connection: Answering, response: FileResponse) -> None:
 
 
 def _close(connection: Answering, response: StreamResponse, iterator: Any) -> None:
-    """Have an iterator closed where it runs: a Task, or a pool thread, because it may block."""
+    """Have an iterator closed where it runs: a Task, or a pool thread, because it may block. Then tell the
+    connection.
+    """
     reactor, context = connection.reactor, response.context.copy()
     if hasattr(iterator, "aclose"):
-        reactor.loop.create_task(_close_async(iterator), context=context)
+        task = reactor.loop.create_task(_close_async(iterator), context=context)
+        task.add_done_callback(lambda _: reactor.post(connection.forget_stream))
     elif hasattr(iterator, "close"):
-        reactor.threads.continue_in(context, _close_sync, iterator)
+        reactor.threads.continue_in(context, _close_for, connection, iterator)
+    else:
+        reactor.post(connection.forget_stream)
+
+
+def _close_for(connection: Answering, iterator: Any) -> None:
+    _close_sync(iterator)
+    connection.reactor.post(connection.forget_stream)
 
 
 async def _close_async(iterator: Any) -> None:
@@ -188,6 +198,9 @@ class _Outlet:
     def log_failure(self, error: BaseException) -> None:
         """The head is sent, so the client can be told only by cutting the connection."""
         _log.error("%s: the stream failed, trace id %s", self.request, self.request.trace_id, exc_info=error)
+        lingering = self.connection.lingering
+        if lingering is not None:
+            lingering.error = error
 
 
 class _PushedStream:

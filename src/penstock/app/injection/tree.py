@@ -29,13 +29,23 @@ if TYPE_CHECKING:
 class Dependency:
     """A function that is called for a handler, or for another dependency."""
 
-    __slots__ = ("declared", "function", "is_async", "may_be_async", "run", "signature")
+    __slots__ = (
+        "declared",
+        "function",
+        "is_async",
+        "is_async_generator",
+        "is_generator",
+        "may_be_async",
+        "run",
+        "signature",
+    )
 
     def __init__(
         self, declared: Function, function: Function, run: RunsDependency | None, signature: Signature
     ) -> None:
         self.declared = declared
         """What `Depends` named."""
+        function = _without_context_manager(function)
         self.function = function
         """What is called: the same, unless it is overridden."""
         self.run = run
@@ -45,6 +55,23 @@ class Dependency:
         """Calling it makes something to await."""
         self.may_be_async = self.is_async or inspect.iscoroutinefunction(inspect.unwrap(function))
         """It is decorated, and what is inside is async: what it returns tells."""
+        inner = inspect.unwrap(function)
+        self.is_generator = is_function(inspect.isgeneratorfunction, function) or inspect.isgeneratorfunction(
+            inner
+        )
+        self.is_async_generator = is_function(
+            inspect.isasyncgenfunction, function
+        ) or inspect.isasyncgenfunction(inner)
+
+    @property
+    def waits(self) -> bool:
+        """It runs on the loop, and may wait there."""
+        return self.may_be_async or self.is_async_generator
+
+    @property
+    def yields(self) -> bool:
+        """It goes on once the reply is out."""
+        return self.is_generator or self.is_async_generator
 
     @property
     def name(self) -> str:
@@ -164,7 +191,7 @@ class _Reader:
                 )
             return node
         node = Dependency(named, function, declared.run, self.read_signature(function, links))
-        if node.is_async and declared.run is not None:
+        if (node.is_async or node.is_async_generator) and declared.run is not None:
             raise ApplicationError(
                 f"{' -> '.join(link.where for link in links)}: an async def dependency always runs on the "
                 f"loop; remove run={declared.run!r} or the async"
@@ -180,6 +207,13 @@ class _Reader:
         except TypeError:  # not hashable, so it is no key
             return function
         return function if any(_is_same(link.function, other) for link in chain) else other
+
+
+def _without_context_manager(function: Function) -> Function:
+    """Return the generator function inside a `@contextmanager` one, which as a dependency is the same."""
+    names = getattr(function, "__globals__", {})
+    wrapped: Function = getattr(function, "__wrapped__", function)
+    return wrapped if names.get("__name__") == "contextlib" else function
 
 
 def _key(function: Function) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import typing
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.forms.parameters import takes_form
+from penstock.app.injection import generators
+from penstock.app.injection.generators import in_own_context
 from penstock.app.injection.tree import overrides_of, read_tree
 from penstock.app.plan.binding import Binding
 from penstock.app.plan.calls import Calls
@@ -53,6 +56,8 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
     signature = read_tree(route.handler, template, placed.dependencies, overrides_of(placed.apps))
     scope: dict[str, Any] = {}
     calls = Calls(signature, run, scope)
+    # A decorated `async def`: generators are to see what it raises.
+    calls.is_coroutine |= calls.lingers and inspect.iscoroutinefunction(inspect.unwrap(route.handler))
     if any(one.first("websocket") is not None for one in calls.signatures):
         raise ApplicationError(
             f"{describe(route.handler)}: takes a WebSocket; declare it with @app.websocket"
@@ -64,6 +69,8 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
     call = compile_plan(
         source, f"<plan {route.methods[0]} {placed.path} -> {handler_name(route.handler)}>", scope
     )
+    if calls.has_own_context:
+        call = in_own_context(call)  # type: ignore[arg-type]  # this one takes it as well
     endpoint = Endpoint(
         call,
         TASK if calls.is_coroutine else THREAD if run == "thread" else INLINE,
@@ -72,6 +79,7 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
         cancel_on_disconnect=route.cancel_on_disconnect,
         route=placed.path,
         timeout_s=route.timeout_s,
+        lingers=calls.lingers,
     )
     if takes_form(scope["arguments"]):
         from penstock.app.forms.route import adapt_endpoint  # here: most applications have no forms
@@ -94,25 +102,49 @@ def plan_source(
     }
     binding = Binding(calls.signatures, scope)
     call_lines = calls.lines(binding)
+    error = "error"
+    if calls.lingers:
+        error = f"{'await unwind(request, ' if is_async else 'unwind('}opened, error)"
+        scope |= _lingering_scope(calls)
     shared = calls.shared_names(binding)
     lines = [
-        f"{'async ' if is_async else ''}def call(request):",
+        f"{'async ' if is_async else ''}def call(request{', context' if calls.has_own_context else ''}):",
         f"    # {placed.label}",
         *([f"    {' = '.join(shared)} = None"] if shared else []),
+        *(["    opened = ()"] if calls.lingers else []),
         "    try:",
         *indented(call_lines, 2),
-        *indented(known_result_lines(promise, status, scope), 2),
     ]
+    result_lines = indented(known_result_lines(promise, status, scope), 2)
     if not is_async:
         scope["respond"] = make_responder(status, stream_type, promise.show, failures)
-        lines.append("        return respond(request, result)")
+        result_lines.append("        return respond(request, result)")
     else:
         if not calls.is_awaited:
-            lines += ["        if hasattr(result, '__await__'):", "            result = await result"]
-        lines += indented(shown_lines(promise, scope), 2)
-        lines.append("        return to_response(result, status, stream_type)")
+            result_lines += ["        if hasattr(result, '__await__'):", "            result = await result"]
+        result_lines += indented(shown_lines(promise, scope), 2)
+        result_lines.append("        return to_response(result, status, stream_type)")
+    if calls.lingers:
+        result_lines = [_keeping(line, calls) for line in result_lines]
+    lines += result_lines
     lines += [
         "    except BaseException as error:",
-        f"        return {'await ' if is_async else ''}failed(request, error)",
+        f"        return {'await ' if is_async else ''}failed(request, {error})",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _lingering_scope(calls: Calls) -> dict[str, Any]:
+    """Return the names that end generators, or leave them to the server."""
+    if calls.is_coroutine:
+        return {"unwind": generators.unwind_async, "keep": generators.keep_async}
+    keep = generators.keep_in_thread if calls.has_own_context else generators.keep_inline
+    return {"unwind": generators.unwind, "keep": keep}
+
+
+def _keeping(line: str, calls: Calls) -> str:
+    """Have a line that returns a response leave the generators behind it."""
+    before, found, response = line.partition("return ")
+    context = ", context" if calls.has_own_context else ""
+    is_end = found and not before.strip()
+    return f"{before}return keep(request, opened, {response}{context})" if is_end else line

@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penstock.app.injection.generators import NOTHING, InThread, no_value
 from penstock.app.injection.threads import run_in_thread
 from penstock.app.injection.tree import walk
 from penstock.app.plan.code import indented
@@ -44,7 +45,8 @@ class Calls:
 
     def __init__(self, signature: Signature, run: RunsAs, scope: dict[str, Any]) -> None:
         self._signature = signature
-        self._run = run
+        self.run: RunsAs = run
+        """Where the handler runs."""
         self._scope = scope
         nodes = list(walk(signature))
         inherits_thread = run in ("thread", "process")
@@ -53,21 +55,28 @@ class Calls:
                 node,
                 str(number),
                 f"value{number}_{node.name}",
-                not node.may_be_async and (node.run == "thread" or (node.run is None and inherits_thread)),
+                not node.waits and (node.run == "thread" or (node.run is None and inherits_thread)),
             )
             for number, node in enumerate(nodes, 1)
         ]
         self._values = {id(step.node): step.value for step in self.steps}
         self.is_coroutine = (
             run in ("task", "process")
-            or any(node.may_be_async for node in nodes)
+            or any(node.waits for node in nodes)
             or (run == "inline" and any(step.in_thread for step in self.steps))
         )
         """What calls them must be one."""
+        self.lingers = any(node.yields for node in nodes)
+        """Generators are left to the server; until then those begun are in the local `opened`."""
         self.is_awaited = run in ("task", "process")
         """What the handler returns is awaited; else it may turn out to be a coroutine all the same, of a
         decorated `async def`.
         """
+
+    @property
+    def has_own_context(self) -> bool:
+        """Plain generators are begun and ended in threads, perhaps in two."""
+        return self.lingers and self.run == "thread" and not self.is_coroutine
 
     @property
     def signatures(self) -> list[Signature]:
@@ -85,7 +94,8 @@ class Calls:
         """Names that functions inside the plan assign; they must be there before."""
         if not self.is_coroutine or not any(step.in_thread for step in self.steps):
             return []
-        return [*(step.value for step in self.steps if step.in_thread), *binding.shared_names]
+        opened = ["opened"] if any(step.in_thread and step.node.yields for step in self.steps) else []
+        return [*(step.value for step in self.steps if step.in_thread), *opened, *binding.shared_names]
 
     def _coroutine_lines(self, binding: Binding) -> list[str]:
         lines: list[str] = []
@@ -97,7 +107,7 @@ class Calls:
             lines += self._batch_lines(batch, binding)
             batch = []
             lines += self._step_lines(step, binding)
-        if self._run == "thread":
+        if self.run == "thread":
             batch += self.handler_lines(binding, "return ")
             return [*lines, *self._batch_lines(batch, binding, "result = ")]
         return [*lines, *self._batch_lines(batch, binding), *self.handler_lines(binding, "result = ")]
@@ -109,7 +119,7 @@ class Calls:
         self._scope["run_in_thread"] = run_in_thread
         shared = self.shared_names(binding)
         return [
-            "def in_thread():",
+            "def in_thread(context):",
             *indented([f"nonlocal {', '.join(shared)}"] if shared else [], 1),
             *indented(batch, 1),
             f"{assigned}await run_in_thread(request, in_thread)",
@@ -121,6 +131,8 @@ class Calls:
         positional, named = self._passed(step.node.signature, step.tag)
         call = f"{function}({', '.join(positional + named)})"
         lines = binding.lines(step.node.signature, step.tag)
+        if step.node.yields:
+            return [*lines, *self._generator_lines(step, function, call)]
         if step.node.is_async:
             return [*lines, f"{step.value} = await {call}"]
         lines.append(f"{step.value} = {call}")
@@ -128,16 +140,30 @@ class Calls:
             lines += [f"if hasattr({step.value}, '__await__'):", f"    {step.value} = await {step.value}"]
         return lines
 
+    def _generator_lines(self, step: Step, function: str, call: str) -> list[str]:
+        """Begin a generator, and keep it among those that are to be ended."""
+        self._scope |= {"NOTHING": NOTHING, "no_value": no_value, "InThread": InThread}
+        generator = f"generator{step.tag}_{step.node.name}"
+        first = "await anext" if step.node.is_async_generator else "next"
+        kept = f"InThread({generator}, context)" if self.is_coroutine and step.in_thread else generator
+        return [
+            f"{generator} = {call}",
+            f"{step.value} = {first}({generator}, NOTHING)",
+            f"if {step.value} is NOTHING:",
+            f"    raise no_value({function})",
+            f"opened = ({kept}, *opened)",
+        ]
+
     def handler_lines(self, binding: Binding, assigned: str) -> list[str]:
         """Bind the parameters of the handler and call it; the call comes behind `assigned`."""
         positional, named = self._passed(self._signature, "")
-        if self._run == "process":
+        if self.run == "process":
             self._scope |= {"run_in_process": run_in_process, "partial": partial}
             function = f"partial(handler, {', '.join(named)})" if named else "handler"
             call = f"await run_in_process({', '.join(['request', function, *positional])})"
         else:
             call = f"handler({', '.join(positional + named)})"
-            if self._run == "task":
+            if self.run == "task":
                 call = f"await {call}"
         return [*binding.lines(self._signature), f"{assigned}{call}"]
 

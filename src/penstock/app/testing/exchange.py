@@ -16,6 +16,7 @@ from penstock.app.asgi import ASGIApplication, MessageStream
 from penstock.app.asgi_content import Content
 from penstock.app.asgi_server import ForeignConnection, ForeignServer
 from penstock.errors import ClientDisconnected, LocalProtocolError, ProtocolError
+from penstock.http.endings import close_endings
 from penstock.http.file_response import FileResponse
 from penstock.http.headers import Headers
 from penstock.http.kept_response import KeptResponse
@@ -107,6 +108,7 @@ class Engine(ASGIApplication):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self._server.finish()
         self._is_stopping.set()
         try:
             if self._life is not None:
@@ -143,6 +145,7 @@ class Engine(ASGIApplication):
         content = Content(exchange.receive)
         scope = {"scheme": scheme, "client": ("127.0.0.1", 50_000), "server": ("127.0.0.1", 8_000)}
         request.connection = ForeignConnection(scope, self._server)
+        error: Exception | None = None
         try:
             response = await self._respond(request, content)
             is_read = content.is_ended or not request.framing.has_content
@@ -150,8 +153,12 @@ class Engine(ASGIApplication):
             await self._give(request, response, content, exchange, persistent=persistent)
         except ClientDisconnected:
             return
+        except Exception as raised:
+            error = raised
+            raise
         finally:
             content.close()
+            await close_endings(request, error)
 
     async def _give(
         self, request: Request, response: Response, content: Content, exchange: Exchange, *, persistent: bool

@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.failures import crash, must_propagate
+from penstock.app.injection.generators import keep_async, unwind_async
 from penstock.app.injection.tree import overrides_of, read_tree, walk
 from penstock.app.plan.binding import Binding
 from penstock.app.plan.build import Plan
@@ -20,6 +21,7 @@ from penstock.app.routing.router import describe, handler_name
 from penstock.app.runs import decide_run
 from penstock.app.websocket.socket import WebSocket
 from penstock.errors import ApplicationError, WebSocketDisconnect
+from penstock.http.endings import close_endings
 from penstock.http.handler import INLINE, Endpoint
 from penstock.http.problem import problem
 from penstock.http.websocket import WebSocketSettings
@@ -57,7 +59,7 @@ def build_websocket_plan(placed: Placed, template: Template, failures: Failures)
             raise ApplicationError(
                 f"{where}: parameter {wrong.name!r}: a WebSocket has no body; receive messages"
             )
-    host = _Host(where, route.websocket or {}, failures)
+    host = _Host(where, route.websocket or {}, failures, lingers=calls.lingers)
     scope |= {
         "handler": route.handler,
         "failed": failures.answer,
@@ -69,6 +71,16 @@ def build_websocket_plan(placed: Placed, template: Template, failures: Failures)
         talk = calls.lines(binding)
         shared = calls.shared_names(binding)
         begin = [f"{' = '.join(shared)} = None"] if shared else []
+        if calls.lingers:
+            scope |= {"unwind": unwind_async, "keep": keep_async}
+            begin.append("opened = ()")
+            talk = [
+                "try:",
+                *indented(talk, 1),
+                "except BaseException as error:",
+                "    raise await unwind(request, opened, error)",
+                "keep(request, opened, None)",
+            ]
         talk = ["async def start(websocket):", *indented([*begin, *talk], 1)]
     else:
         talk = calls.handler_lines(binding, "start = lambda websocket: ")
@@ -91,8 +103,9 @@ def build_websocket_plan(placed: Placed, template: Template, failures: Failures)
 class _Host:
     """Lets the handler of one route converse."""
 
-    def __init__(self, where: str, options: WebSocketOptions, failures: Failures) -> None:
+    def __init__(self, where: str, options: WebSocketOptions, failures: Failures, *, lingers: bool) -> None:
         self._failures = failures
+        self._lingers = lingers
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them but weakly
         self._origins = _names(where, "origins", options.get("origins"))
         self._subprotocols = _names(where, "subprotocols", options.get("subprotocols")) or ()
@@ -123,6 +136,8 @@ class _Host:
         session.task = task = asyncio.get_running_loop().create_task(self._run(session, start))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if self._lingers:
+            server.keep(task)
         return session.answer()
 
     async def _run(self, session: Session, start: Start) -> None:
@@ -141,6 +156,8 @@ class _Host:
         if not session.is_answered:
             session.refuse(problem(403))
         session.close()
+        if self._lingers:
+            await close_endings(session.request)
 
 
 def _foreign(request: Request) -> Any:
