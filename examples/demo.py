@@ -12,7 +12,16 @@ from examples.demo_parts.pages import index_page, page
 from examples.demo_parts.users import users
 from penstock import App, HTMLResponse, Request, Response
 
-app = App()
+app = App(
+    title="Penstock demo",
+    description="Everything a framework does most, once.",
+    openapi_url="/openapi.json",
+    tag_descriptions={
+        "users": "Kept in memory.",
+        "files": "Below one folder.",
+        "figures": "Of the demo itself.",
+    },
+)
 figures = Figures()
 
 app.include(files)

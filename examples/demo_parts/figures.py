@@ -21,7 +21,7 @@ class Figures:
         self._started = time.monotonic()
         self._by_status: Counter[str] = Counter()
         self._by_path: Counter[str] = Counter()
-        self.router = Router()
+        self.router = Router(tags=["figures"])
         self.router.get("/health")(self.health)
         self.router.get("/metrics")(self.metrics)
 

@@ -21,10 +21,12 @@ NAME_LIMIT = 255  # octets; what every file system takes
 # What a stranger uploaded must not run as a page of this site.
 HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 
-files = Router(prefix="/files")
+REFUSED = {400: "This is no file name.", 403: "It leads out of the folder, or is hidden."}
+
+files = Router(prefix="/files", tags=["files"], responses=REFUSED)
 
 
-@files.get("/{path:path}")
+@files.get("/{path:path}", responses={200: "The file.", 404: "There is no such file."})
 def read_file(path: str) -> Response:
     file = locate(path)
     if not file.is_file():
@@ -33,7 +35,11 @@ def read_file(path: str) -> Response:
     return Response(file.read_bytes(), headers=HARMLESS, media_type=media_type or "application/octet-stream")
 
 
-@files.post("/{path:path}")
+@files.post(
+    "/{path:path}",
+    responses={201: "Written.", 409: "It is a folder, or below a file."},
+    openapi_extra={"requestBody": {"content": {"application/octet-stream": {}}}},
+)
 def write_file(path: str, request: Request) -> Response:
     file = locate(path)
     if file.is_dir():

@@ -1,29 +1,25 @@
 """Users, kept in memory: create, read, update, delete.
 
-A dataclass parameter is the JSON body. Types are checked before the handler runs, and whatever
-`__post_init__` refuses with a ValueError is a 422 like a wrong type. Plain `def` handlers run in several
-threads, hence the lock.
+A dataclass parameter is the JSON body. Types and constraints are checked before the handler runs, and
+`/openapi.json` tells them. Plain `def` handlers run in several threads, hence the lock.
 """
 
 from dataclasses import dataclass
 from itertools import count
 from threading import Lock
+from typing import Annotated
 
-from penstock import HTTPError, JSONResponse, Router
+from penstock import Field, HTTPError, JSONResponse, Router
 
-users = Router(prefix="/users")
+NOBODY = {404: "There is no such user."}
+
+users = Router(prefix="/users", tags=["users"])
 
 
 @dataclass
 class UserData:
-    name: str
-    email: str
-
-    def __post_init__(self) -> None:
-        if not self.name.strip():
-            raise ValueError("name must not be empty")
-        if "@" not in self.email:
-            raise ValueError("email must contain an @")
+    name: Annotated[str, Field(pattern=r"[^\s]", examples=["Ada"])]
+    email: Annotated[str, Field(pattern="@", examples=["ada@example.org"])]
 
 
 @dataclass
@@ -44,7 +40,7 @@ def list_users() -> list[User]:
         return list(_users.values())
 
 
-@users.post("")
+@users.post("", responses={201: User})
 def create_user(data: UserData) -> JSONResponse:
     with _lock:
         user = User(next(_numbers), data.name, data.email)
@@ -52,13 +48,13 @@ def create_user(data: UserData) -> JSONResponse:
     return JSONResponse(user, status=201, headers={"Location": f"/users/{user.id}"})
 
 
-@users.get("/{user_id}")
+@users.get("/{user_id}", responses=NOBODY)
 def get_user(user_id: int) -> User:
     with _lock:
         return find(user_id)
 
 
-@users.put("/{user_id}")
+@users.put("/{user_id}", responses=NOBODY)
 def replace_user(user_id: int, data: UserData) -> User:
     with _lock:
         find(user_id)
@@ -66,7 +62,7 @@ def replace_user(user_id: int, data: UserData) -> User:
     return user
 
 
-@users.delete("/{user_id}")
+@users.delete("/{user_id}", responses=NOBODY)
 def delete_user(user_id: int) -> None:
     with _lock:
         find(user_id)

@@ -90,7 +90,6 @@ class Point(NamedTuple):
         (datetime, {"type": "string", "format": "date-time"}),
         (date, {"type": "string", "format": "date"}),
         (time, {"type": "string", "format": "time"}),
-        (timedelta, {"type": "string", "format": "duration"}),
         (bytes, {"type": "string", "contentEncoding": "base64"}),
         (Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}),
         (Literal["a", 1, None], {"enum": ["a", 1, None]}),  # noqa: PYI061 - null is one of the choices
@@ -163,6 +162,37 @@ def test_a_decimal_is_a_number_or_a_text_of_one():
     assert (made["minimum"], made["exclusiveMaximum"]) == (0, 0.5)
     accepts = Draft202012Validator(made).is_valid
     assert accepts(0.25) and accepts("0.25") and not accepts(1) and not accepts("a half")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "P1W",
+        "P1D",
+        "P1DT1H",
+        "PT1H",
+        "PT1M",
+        "PT1S",
+        "PT1H30M",
+        "PT1H1S",
+        "PT0.5S",
+        "PT1,5S",
+        "-P1D",
+        "P",
+        "PT",
+        "P1Y",
+        "P1M",
+        "P1DT",
+        "PT.5S",
+        "P1W1D",
+        "T1H",
+        "1H",
+    ],
+)
+def test_a_duration_is_what_the_validator_takes(text):
+    accepts = Draft202012Validator(schema(timedelta)).is_valid
+
+    assert accepts(text) == (not compile_validator(timedelta).faults(text))
 
 
 def test_constraints_stand_with_the_member_of_a_union_they_belong_to():

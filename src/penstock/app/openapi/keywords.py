@@ -78,5 +78,6 @@ def with_default(schema: Schema, default: object) -> Schema:
     """Return a schema with a default; without one when it has no form in JSON, as no mark of "required" has,
     or is None, which parameters and forms cannot spell.
     """
-    value = plain_value(default)
+    is_number = isinstance(default, Decimal) and schema.get("type") == "number"  # in text it is one
+    value = number(default) if is_number else plain_value(default)
     return schema if value is NOT_PLAIN or value is None else {**schema, "default": value}

@@ -95,12 +95,13 @@ def operation(described: Described, operation_id: str, kinds: Kinds, security: S
     if body is not None:
         made["requestBody"] = body
     needs = security.requirements(described)
-    errors = possible_errors(arguments, has_path=bool(described.template.parameters))
+    errors = possible_errors(arguments, described.template)
     if described.is_webhook:
         errors = []  # whoever is called says what is wrong in a way of its own
     if needs:
         errors += [401, 403] if any(needs.values()) else [401]
-    returns = options.get("response_model", described.signature.returns)
+    model = options.get("response_model")
+    returns = described.signature.returns if model is None else model
     made["responses"] = responses_of(placed, returns, errors, kinds.output)
     if needs:
         made["security"] = [needs]

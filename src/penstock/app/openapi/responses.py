@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.app.binding.signature import REQUIRED
 from penstock.app.plan.result import stream_type_of
 from penstock.app.results import LINES
+from penstock.app.routing.converters import PATH, STR
 from penstock.app.schema.annotations import is_union, split
 from penstock.errors import ApplicationError, HTTPError, ValidationError
 from penstock.http.event_stream import EventStream
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from penstock.app.openapi.components import Schema
     from penstock.app.openapi.schemas import Schemas
     from penstock.app.routing.router import Placed
+    from penstock.app.routing.template import Template
 
     Content = dict[str, Schema]
 
@@ -252,9 +254,11 @@ def _phrase(code: str) -> str:
     )
 
 
-def possible_errors(arguments: Iterable[Argument], *, has_path: bool) -> list[int]:
-    """Return the statuses a plan answers with when a request does not fit."""
-    found: set[int] = {400} if has_path else set()
+def possible_errors(arguments: Iterable[Argument], template: Template) -> list[int]:
+    """Return the statuses a request ends in that does not fit a route."""
+    found: set[int] = {400} if template.parameters else set()
+    if any(part.converter not in (STR, PATH) for part in template.parameters):
+        found.add(404)  # no route, then
     for argument in arguments:
         if argument.source == "query":
             found.add(400)

@@ -31,12 +31,17 @@ if TYPE_CHECKING:
     from penstock.app.openapi.components import Components, Schema
 
 _EXACT = {"str": "string", "int": "integer", "bool": "boolean", "null": "null"}
+_SECONDS = "[0-9]{1,12}([.,][0-9]{1,9})?S"
+_MINUTES = f"([0-9]{{1,9}}M({_SECONDS})?|{_SECONDS})"
+_CLOCK = f"T([0-9]{{1,9}}H{_MINUTES}?|{_MINUTES})"
+# Of the durations of RFC 3339 those without years and months, and with fractions and a sign.
+_DURATION = f"^-?P([0-9]{{1,8}}W|[0-9]{{1,9}}D({_CLOCK})?|{_CLOCK})$"
 _PARSED: dict[str, Schema] = {
     "uuid": {"type": "string", "format": "uuid"},
     "datetime": {"type": "string", "format": "date-time"},
     "date": {"type": "string", "format": "date"},
     "time": {"type": "string", "format": "time"},
-    "timedelta": {"type": "string", "format": "duration"},
+    "timedelta": {"type": "string", "format": "duration", "pattern": _DURATION},
     "bytes": {"type": "string", "contentEncoding": "base64"},
     "decimal": {
         "type": ["number", "string"],
