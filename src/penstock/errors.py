@@ -111,11 +111,17 @@ class LocalProtocolError(ProtocolError):
 class HTTPError(PenstockError):
     """Raised by a handler: becomes a problem+json response (RFC 9457) with this status.
 
-    `extensions` become further members of the problem object; `headers` are added to the response.
+    `extensions` become further members of the problem object; `headers` are added to the response. A subclass
+    may have a `type` and a `title` of its own, those of every occurrence.
 
     >>> str(HTTPError(404, "no such user", user_id=7))
     '404: no such user'
     """
+
+    type: str = "about:blank"
+    """A URI that names the kind of problem, for programs (RFC 9457 §3.1.1)."""
+    title: str | None = None
+    """What the kind is called; None: the phrase of the status."""
 
     def __init__(
         self,
@@ -123,7 +129,7 @@ class HTTPError(PenstockError):
         detail: str | None = None,
         *,
         title: str | None = None,
-        type: str = "about:blank",
+        type: str | None = None,
         headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         **extensions: object,
     ) -> None:
@@ -133,13 +139,19 @@ class HTTPError(PenstockError):
         super().__init__(status, detail)
         self.status = int(status)
         self.detail = detail
-        self.title = title
-        self.type = type
+        if title is not None:
+            self.title = title
+        if type is not None:
+            self.type = type
         self.headers = headers
         self.extensions = extensions
 
     def __str__(self) -> str:
         return f"{self.status}: {self.detail or self.title or 'no detail'}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are rebuilt by calling the class with `args`, which subclasses do not take.
+        return _restored, (type(self), self.args), self.__dict__
 
 
 class ValidationError(HTTPError):
@@ -154,6 +166,135 @@ class ValidationError(HTTPError):
         self.errors: list[dict[str, object]] = [dict(error) for error in errors]
         super().__init__(422, detail, errors=self.errors)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        # Exceptions are rebuilt from `args`, here (status, detail); a worker process sends this one back.
-        return type(self), (self.errors, self.detail), self.__dict__
+
+def _restored(kind: type[HTTPError], args: tuple[object, ...]) -> HTTPError:
+    """Return what a worker process sent back; its attributes follow."""
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
+
+class _StatusError(HTTPError):
+    """An HTTPError whose status is that of its class."""
+
+    status = 500
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        title: str | None = None,
+        type: str | None = None,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        **extensions: object,
+    ) -> None:
+        super().__init__(self.status, detail, title=title, type=type, headers=headers, **extensions)
+
+    def _add_field(self, name: str, value: str) -> None:
+        given = self.headers or ()
+        self.headers = [*(given.items() if hasattr(given, "items") else given), (name, value)]
+
+
+class BadRequest(_StatusError):
+    """400: the request cannot be understood."""
+
+    status = 400
+
+
+class Unauthorized(_StatusError):
+    """401: nobody has said who this is, or not convincingly. `challenge` says how to (RFC 9110 §11.6.1)."""
+
+    status = 401
+
+    def __init__(self, detail: str | None = None, *, challenge: str = "Bearer", **options: Any) -> None:
+        super().__init__(detail, **options)
+        self._add_field("WWW-Authenticate", challenge)
+
+
+class Forbidden(_StatusError):
+    """403: whoever this is may not."""
+
+    status = 403
+
+
+class NotFound(_StatusError):
+    """404: there is no such thing, or nobody is to know."""
+
+    status = 404
+
+
+class MethodNotAllowed(_StatusError):
+    """405: not with this method; `allow` names those that will do (RFC 9110 §15.5.6)."""
+
+    status = 405
+
+    def __init__(self, detail: str | None = None, *, allow: Iterable[str], **options: Any) -> None:
+        super().__init__(detail, **options)
+        self._add_field("Allow", ", ".join(allow))
+
+
+class NotAcceptable(_StatusError):
+    """406: there is nothing the client would take."""
+
+    status = 406
+
+
+class Conflict(_StatusError):
+    """409: what is there does not allow it."""
+
+    status = 409
+
+
+class Gone(_StatusError):
+    """410: there was such a thing, and will not be again."""
+
+    status = 410
+
+
+class PreconditionFailed(_StatusError):
+    """412: it is not as the client thinks."""
+
+    status = 412
+
+
+class ContentTooLarge(_StatusError):
+    """413: more content than is taken."""
+
+    status = 413
+
+
+class UnsupportedMediaType(_StatusError):
+    """415: content of another type than is taken."""
+
+    status = 415
+
+
+class _LaterError(_StatusError):
+    """May do later: after `retry_after_s` seconds, when that is given."""
+
+    def __init__(
+        self, detail: str | None = None, *, retry_after_s: float | None = None, **options: Any
+    ) -> None:
+        super().__init__(detail, **options)
+        if retry_after_s is not None:
+            self._add_field("Retry-After", str(max(0, -int(-retry_after_s // 1))))  # rounded up
+
+
+class TooManyRequests(_LaterError):
+    """429: too much in too short a time."""
+
+    status = 429
+
+
+class ServiceUnavailable(_LaterError):
+    """503: not now."""
+
+    status = 503
+
+
+def status_errors() -> list[type[_StatusError]]:
+    """Return the subclasses of HTTPError that stand for one status each."""
+    return [
+        *(kind for kind in _StatusError.__subclasses__() if kind.status != 500),
+        *_LaterError.__subclasses__(),
+    ]

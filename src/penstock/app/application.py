@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from penstock.app.routing.router import METHODS, Placed, Router, describe, handler_name
+from penstock.app.routing.router import METHODS, Placed, Router, handler_name
 from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from penstock.app.asgi import ASGIApplication
     from penstock.app.compiled import Compiled
+    from penstock.app.error_pages import ErrorPage
     from penstock.app.events import Events
-    from penstock.app.failures import Registered
     from penstock.app.lifespan import Lifespan
     from penstock.app.openapi.about import About
     from penstock.app.openapi.own_routes import Own
@@ -75,6 +75,9 @@ class App(Router):
     `trailing_slash`: what becomes of a path that has a route only with, or only without, a slash at its end:
     404, a redirect to it, or the same as if it were there. That of the outermost application counts.
     `form_limits` says how much a form may hold, for routes that do not say it themselves.
+    `error_pages`: True, as it is unless an outer application says otherwise: a client that prefers HTML gets
+    a page instead of problem+json; a function of the request and the members of the problem makes that page;
+    False: everybody gets problem+json.
     """
 
     resolve: Callable[[Request], Endpoint]
@@ -88,6 +91,7 @@ class App(Router):
         compression: Compression | None = None,
         hooks: Iterable[object] = (),
         form_limits: FormLimits | None = None,
+        error_pages: ErrorPage | bool | None = None,
         dependencies: Iterable[object] = (),
         validate_responses: bool = False,
         trailing_slash: Literal["strict", "redirect", "ignore"] = "strict",
@@ -106,6 +110,9 @@ class App(Router):
         self.about: About = _checked(about) if about else {}
         self.webhooks: Router = self.about.get("webhooks") or Router()
         self.form_limits = form_limits
+        if not (error_pages is None or isinstance(error_pages, bool) or callable(error_pages)):
+            raise ApplicationError(f"error_pages={error_pages!r}; expected True, False or a function")
+        self.error_pages = error_pages
         self.validate_responses = validate_responses
         self.state = State()
         self.overrides: dict[Any, Any] = {}
@@ -115,7 +122,6 @@ class App(Router):
         self.shutdown_functions: list[Callable[[], Any]] = []
         self.periodic: list[Periodic] = []
         self._events: Events | None = None
-        self.exception_handlers: dict[type[BaseException] | int, Registered] = {}
         self.methods = METHODS
         """Those it knows, another is answered 501; once compiled, with those of its routes."""
         self._compiled: Compiled | None = None
@@ -133,36 +139,6 @@ class App(Router):
 
         self._check_open(f"converter {name!r}")
         self.converters[name] = check_converter(name, converter)
-
-    def exception_handler(
-        self, key: type[BaseException] | int, *, status: int | None = None
-    ) -> Callable[[F], F]:
-        """Declare the decorated `handler(request, error)`, sync or async, for an exception type or the status
-        of an HTTPError.
-
-        It returns what a route's handler may. A plain value gets `status`, else the error's own, else 500.
-        Registered for 500 it also gets every exception without a handler of its own, after that was logged.
-        It runs where the failing handler ran.
-        """
-        from penstock.app.failures import Registered
-
-        is_type = isinstance(key, type) and issubclass(key, BaseException)
-        if not is_type and not (isinstance(key, int) and 400 <= key <= 599):
-            raise ApplicationError(
-                f"exception_handler takes an exception type or a status from 400 to 599, not {key!r}"
-            )
-
-        def declare(handler: F) -> F:
-            self._check_open(f"exception handler for {key!r}")
-            other = self.exception_handlers.get(key)
-            if other is not None:
-                raise ApplicationError(
-                    f"{key!r} is handled by {describe(other.handler)} and {describe(handler)}; keep one"
-                )
-            self.exception_handlers[key] = Registered(handler, status, is_last_resort=key == 500)
-            return handler
-
-        return declare
 
     def on_startup(self, function: F) -> F:
         """Run a function, sync or async, without arguments, before the first request and after the lifespan

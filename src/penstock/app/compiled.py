@@ -88,7 +88,7 @@ class Compiled:
         _check_resolving(placed, scopes)
         if placed.route.interface is not None:
             return Bound(placed, template, self._mount(placed, scopes), template.names)
-        failures = _failures(placed.apps, scopes)
+        failures = _failures(placed.routers, placed.apps, scopes)
         build = build_plan if placed.route.websocket is None else _websocket_builder()
         plan = build(placed, whole, failures)
         endpoint = plan.endpoint
@@ -129,7 +129,7 @@ class Compiled:
         if handler is None:
             handler = self._gateways[id(application)] = make_handler(application, interface)
             self.mounted.append(handler)
-        failures = _failures(placed.apps, scopes)
+        failures = _failures(placed.routers, placed.apps, scopes)
         failures.run_hooks(THREAD if interface == "wsgi" else INLINE)
 
         def with_hooks(laid: Laid) -> Laid:
@@ -168,7 +168,7 @@ class _EndpointMaker:
         self._apps = (app,)
         self._scopes = without_replaced([(), *declared(self._apps)])
         self._settings = settings_of(self._scopes)
-        self._failures = _failures(self._apps, self._scopes)
+        self._failures = _failures(self._apps, self._apps, self._scopes)
 
     def __call__(self, answer: Callable[[], Response]) -> Endpoint:
         failures = self._failures
@@ -199,7 +199,7 @@ def _make_preflight(leaf: dict[str, Bound]) -> Bound | None:
 
     def lay(placed: Placed) -> Laid:
         scopes = scopes_of(placed)
-        failures = _failures(placed.apps, scopes)
+        failures = _failures(placed.routers, placed.apps, scopes)
         return _with_hooks(Laid(allow, INLINE), scopes, placed.routers, failures, placed.label)
 
     calls = {method: lay(bound.placed) for method, bound in leaf.items()}
@@ -267,11 +267,12 @@ def _websocket_builder() -> Callable[[Placed, Template, Failures], Plan]:
     return build_websocket_plan
 
 
-def _failures(apps: tuple[App, ...], scopes: list[list[Any]]) -> Failures:
+def _failures(routers: tuple[Router, ...], apps: tuple[App, ...], scopes: list[list[Any]]) -> Failures:
     hooks = [read_hook(hook) for scope in scopes for hook in reversed(scope)]
     return Failures(
-        [app.exception_handlers for app in reversed(apps)],
+        [router.exception_handlers for router in reversed(routers)],
         [hook.on_error for hook in hooks if hook.on_error is not None],
+        next((app.error_pages for app in reversed(apps) if app.error_pages is not None), True),
     )
 
 

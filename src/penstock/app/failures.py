@@ -1,10 +1,10 @@
 """Exceptions to responses.
 
-An exception handler is found by the status of an HTTPError, then by type, nearest class first; those of a
-mounted application come before those of the one it is mounted in. Without one an HTTPError becomes the
-problem it describes and anything else a 500, logged with its traceback under a trace id the client is told;
-what went wrong stays inside. What would be a 500 is first told to the `on_error` hooks, each of which may
-answer.
+An exception handler is found by the status of an HTTPError, then by type, nearest class first; those of an
+inner router come before those of the ones it is included in. Without one an HTTPError becomes the problem it
+describes and anything else a 500, logged with its traceback under a trace id the client is told; what went
+wrong stays inside. A client that prefers HTML gets the problem as a page
+(`app/error_pages.py`). What would be a 500 is first told to the `on_error` hooks, each of which may answer.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.app.results import to_response
 from penstock.app.runs import is_coroutine_function
-from penstock.errors import ClientDisconnected, HTTPError
+from penstock.errors import ClientDisconnected, HTTPError, status_errors
 from penstock.http.handler import INLINE, THREAD
-from penstock.http.problem import problem, unexpected
+from penstock.http.problem import PROBLEM, problem, unexpected
 from penstock.http.response import Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from penstock.app.error_pages import ErrorPage
     from penstock.app.hooks import Form
     from penstock.http.request import Request
 
     ExceptionHandler = Callable[[Request, Any], Any]
 
 _log = logging.getLogger("penstock.error")
+
+_OF_STATUS = {kind.status: kind for kind in status_errors()}
 
 
 class Registered(NamedTuple):
@@ -40,17 +43,21 @@ class Registered(NamedTuple):
 
 
 class Failures:
-    """Answers the exceptions of one application's routes. `handlers` are keyed by type and by status, one
-    table per application.
+    """Answers the exceptions of one route. Exception handlers are keyed by type and by status, one table per
+    router.
     """
 
-    __slots__ = ("_forms", "_hooks", "_tables")
+    __slots__ = ("_forms", "_hooks", "_page", "_tables")
 
     def __init__(
-        self, tables: list[dict[type[BaseException] | int, Registered]], hooks: Sequence[Form] = ()
+        self,
+        tables: list[dict[type[BaseException] | int, Registered]],
+        hooks: Sequence[Form] = (),
+        page: ErrorPage | bool = True,  # noqa: FBT001, FBT002 - as App takes it
     ) -> None:
         self._tables = tables
-        """Innermost application first."""
+        """Innermost router first."""
+        self._page = page
         self._forms = hooks
         self.run_hooks(INLINE)
 
@@ -71,7 +78,7 @@ class Failures:
             return self._handle(request, error, found)
         if found is None and isinstance(error, ClientDisconnected):
             # No crash: the client cut its content short, and seldom reads this.
-            return problem(400, detail=str(error))
+            return self._told(request, problem(400, detail=str(error)))
         log_crash(request, error)
         return self._ask_hooks(request, error, found) if self._hooks else self._handle(request, error, found)
 
@@ -79,7 +86,7 @@ class Failures:
         self, request: Request, error: BaseException, found: Registered | None
     ) -> Response | Awaitable[Response]:
         if found is None:
-            return _default_answer(request, error)
+            return self._told(request, _default_answer(request, error))
         status = found.status or (error.status if isinstance(error, HTTPError) else 500)
         try:
             result = found.handler(request, error)
@@ -87,7 +94,7 @@ class Failures:
                 return self._finish(request, result, status)
             return to_response(result, status)
         except BaseException as second:
-            return crash(request, second)
+            return self._crash(request, second)
 
     def _ask_hooks(
         self, request: Request, error: BaseException, found: Registered | None, start: int = 0
@@ -100,7 +107,7 @@ class Failures:
                 if answer is not None:
                     return _checked(answer)
             except BaseException as second:
-                return crash(request, second)
+                return self._crash(request, second)
         return self._handle(request, error, found)
 
     async def _ask_later(
@@ -118,7 +125,7 @@ class Failures:
         except BaseException as second:
             if not isinstance(second, Exception) and must_propagate(second):
                 raise
-            return crash(request, second)
+            return self._crash(request, second)
         response = self._ask_hooks(request, error, found, start)
         return response if isinstance(response, Response) else await response
 
@@ -132,9 +139,30 @@ class Failures:
         return answer if isinstance(answer, Response) else await answer
 
     def _find(self, error: BaseException) -> Registered | None:
-        classes = type(error).__mro__
-        keys = (error.status, *classes) if isinstance(error, HTTPError) else (*classes, 500)
+        classes: tuple[Any, ...] = type(error).__mro__
+        if not isinstance(error, HTTPError):
+            keys: tuple[Any, ...] = (*classes, 500)
+        else:  # whatever raised it: a 404 is a NotFound
+            of_status = _OF_STATUS.get(error.status)
+            keys = (error.status, *classes)
+            if of_status is not None and of_status not in classes:
+                at = keys.index(HTTPError)
+                keys = (*keys[:at], of_status, *keys[at:])
         return next((table[key] for table in self._tables for key in keys if key in table), None)
+
+    def _told(self, request: Request, response: Response) -> Response:
+        """Return a problem in the form the client prefers."""
+        if self._page is False or response.media_type != PROBLEM:
+            return response
+        from penstock.app.error_pages import negotiated
+
+        try:
+            return negotiated(request, response, self._page)
+        except BaseException as error:  # the page is the user's
+            return crash(request, error)
+
+    def _crash(self, request: Request, error: BaseException) -> Response:
+        return self._told(request, crash(request, error))
 
     async def _finish(self, request: Request, result: Awaitable[Any], status: int) -> Response:
         try:
@@ -142,7 +170,7 @@ class Failures:
         except BaseException as error:
             if not isinstance(error, Exception) and must_propagate(error):
                 raise
-            return crash(request, error)
+            return self._crash(request, error)
 
 
 def crash(request: Request, error: BaseException) -> Response:

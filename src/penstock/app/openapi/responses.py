@@ -234,7 +234,7 @@ def _default_content(placed: Placed, code: str, schemas: Schemas) -> Content:
 def _problem_content(placed: Placed, status: int, schemas: Schemas) -> Content:
     """Return the content of an error; nothing is known of it when the application answers it by itself."""
     keys = {status, HTTPError, *([ValidationError] if status == 422 else ())}
-    if any(key in app.exception_handlers for app in placed.apps for key in keys):
+    if any(key in router.exception_handlers for router in placed.routers for key in keys):
         return {}
     return {PROBLEM: {"schema": problem_schema(schemas, status)}}
 

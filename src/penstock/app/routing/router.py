@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from penstock.app.injection.depends import check_dependencies
 from penstock.app.routing.declared import DeclaresHooks, check_hooks
+from penstock.app.routing.handling import DeclaresExceptionHandlers
 from penstock.app.routing.options import RouteOptions, WebSocketOptions
 from penstock.errors import ApplicationError
 
@@ -97,7 +98,7 @@ class Placed(NamedTuple):
         return f"{methods} {self.host}{self.path} -> {describe(self.route.handler)}"
 
 
-class Router(DeclaresHooks):
+class Router(DeclaresHooks, DeclaresExceptionHandlers):
     """A group of routes under a prefix, to be included in an application or another router. `hooks` are put
     round its routes, the first outermost (`penstock.app.hooks`); its `tags` come before theirs.
     `dependencies` are called before what their handlers depend on themselves.
@@ -121,6 +122,7 @@ class Router(DeclaresHooks):
         self.prefix = _checked_prefix(prefix)
         self.tags = _checked_tags(tags)
         super().__init__(hooks)
+        self.exception_handlers = {}
         self.responses = responses or {}
         """For the OpenAPI document, as these three: what each of its routes may answer, too."""
         self.deprecated = deprecated
