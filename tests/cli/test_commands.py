@@ -84,7 +84,10 @@ def test_help_groups_the_flags(penstock):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "which command? run, dev, routes, openapi, static, ctl, check; `penstock --help` explains them"),
+        (
+            (),
+            "which command? new, run, dev, routes, openapi, static, ctl, check; `penstock --help` explains them",
+        ),
         (("rum", "shop:app"), "unknown command 'rum'; did you mean 'run'?"),
         (("zzz",), "unknown command 'zzz'"),
         (("run",), "run what? Name the application: penstock run module:app"),

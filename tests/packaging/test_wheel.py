@@ -124,3 +124,11 @@ def test_the_installed_package_is_the_one_in_the_environment(installed, tmp_path
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(installed.parent))
+
+
+def test_the_installed_command_makes_a_project(installed, tmp_path):
+    done = run(installed / "penstock", "new", "shop", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    listed = run(installed / "penstock", "routes", "shop.web:app", cwd=tmp_path / "shop")
+    assert "Notes.create" in listed.stdout, listed.stderr

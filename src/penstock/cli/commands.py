@@ -66,6 +66,15 @@ def _serve(load: Callable[[], Handler], config: Config, path: str) -> int:
     return code
 
 
+def new(options: Namespace) -> int:
+    """`penstock new`: a project in a new folder here."""
+    from penstock.cli.new import describe, make_project
+
+    make_project(options.name, _working_directory())
+    print(describe(options.name))
+    return 0
+
+
 def routes(options: Namespace) -> int:
     """`penstock routes`: every route in the order of declaration; HEAD and OPTIONS come by themselves."""
     from penstock import App
@@ -134,13 +143,16 @@ def _check_start(config: Config) -> None:
 def _resolve(options: Namespace) -> Settings:
     from penstock.cli.parser import get_flags
 
-    try:
-        folder = Path.cwd()
-    except FileNotFoundError:
-        raise ConfigError("the working directory does not exist any more") from None
-    settings = resolve_settings(get_flags(options), os.environ, folder)
+    settings = resolve_settings(get_flags(options), os.environ, _working_directory())
     enter_directory(settings.config)
     return settings
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the working directory does not exist any more") from None
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:

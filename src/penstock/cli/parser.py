@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from penstock.cli import commands, ctl, openapi, static
+from penstock.cli import commands, ctl, new, openapi, static
 from penstock.errors import ConfigError
 from penstock.server.config import SETTINGS, Setting
 from penstock.server.kinds import Several, Switch
@@ -26,6 +26,7 @@ Flag beats environment, environment beats file, file beats default. `penstock ch
 SECONDS take a fraction: 0.5. BYTES take k, M or G, powers of 1024: 64k, 1MiB.
 """
 _COMMANDS = {
+    "new": "make a project to begin with",
     "run": "serve an application",
     "dev": "the same while you write it: run --reload",
     "routes": "list the routes of an application",
@@ -73,6 +74,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if options.command is commands.static:
         if options.directory is None:
             parser.error("static what? Name the directory: penstock static DIR")
+    elif options.command is commands.new:
+        if options.name is None:
+            parser.error("new what? Name the project: penstock new shop")
     elif options.command is commands.ctl:
         ctl.check_arguments(options)
     elif options.application is None and options.command is not commands.check:
@@ -110,8 +114,9 @@ def _make_parser() -> _Parser:
 
 
 def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: str) -> None:
-    has_settings = name not in ("routes", "openapi")
+    has_settings = name not in ("new", "routes", "openapi")
     usage = {
+        "new": "NAME",
         "run": "MODULE:APP [FLAG ...]",
         "dev": "MODULE:APP [FLAG ...]",
         "routes": "MODULE:APP",
@@ -134,6 +139,8 @@ def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: 
         static.add_arguments(parser)
     elif name == "ctl":
         ctl.add_arguments(parser)
+    elif name == "new":
+        new.add_arguments(parser)
     else:
         parser.add_argument(
             "application",
@@ -190,7 +197,7 @@ class _Version(argparse.Action):
 
 
 def _list_flags(options: argparse.Namespace) -> list[str]:
-    if options.command is commands.routes:
+    if options.command in (commands.routes, commands.new):
         return ["--help"]
     if options.command is commands.openapi:
         return ["--help", *openapi.FLAGS]
