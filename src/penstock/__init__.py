@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from penstock.app.auth.password_form import OAuth2PasswordForm
     from penstock.app.caching.cache import Cache
     from penstock.app.caching.response_cache import ResponseCache
+    from penstock.app.channels.channels import Channels
     from penstock.app.env_settings import load_settings
     from penstock.app.forms.stream import FormPart, MultipartStream
     from penstock.app.injection.depends import Depends
@@ -128,6 +129,7 @@ _PLACES = {
     "CSRF": "penstock.app.security.csrf",
     "Cache": "penstock.app.caching.cache",
     "Claims": "penstock.app.auth.jwt",
+    "Channels": "penstock.app.channels.channels",
     "ClientDisconnected": "penstock.errors",
     "Compression": "penstock.http.compression",
     "Conflict": "penstock.errors",
@@ -235,6 +237,7 @@ __all__ = [
     "BodyLimit",
     "BodyStream",
     "Cache",
+    "Channels",
     "Claims",
     "ClientDisconnected",
     "Compression",

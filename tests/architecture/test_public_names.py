@@ -29,6 +29,7 @@ PUBLIC = {
     "CSRF",
     "Cache",
     "Claims",
+    "Channels",
     "ClientDisconnected",
     "Compression",
     "Conflict",

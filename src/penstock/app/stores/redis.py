@@ -110,6 +110,10 @@ class RedisStore:
                 raise
         return self._ask(_anything, "EVAL", script, *parts)
 
+    def publish(self, name: str, value: bytes, /) -> int:
+        """Send octets to whoever listens to a name at the moment; return how many connections do."""
+        return self._ask(_count, "PUBLISH", self.channel_name(name), value)
+
     def close(self) -> None:
         """Close the connections of threads."""
         with self._lock:
@@ -152,12 +156,30 @@ class RedisStore:
                 raise
         return await self._aask(_anything, "EVAL", script, *parts)
 
+    async def apublish(self, name: str, value: bytes, /) -> int:
+        return await self._aask(_count, "PUBLISH", self.channel_name(name), value)
+
     async def aclose(self) -> None:
         """Close the connections of the running loop, and those of threads."""
         client = self._by_loop.pop(asyncio.get_running_loop(), None)
         if client is not None:
             await client.connection_pool.disconnect()
         self.close()
+
+    # -- what Channels listens with
+
+    def channel_name(self, name: str) -> bytes:
+        """Return what a channel is called in Redis, where they have names of their own, unlike keys."""
+        return self._prefix + b"channel:" + _octets_of(name)
+
+    def name_of_channel(self, octets: bytes) -> str | None:
+        """Return the name of a channel of this prefix, None for another."""
+        start = self._prefix + b"channel:"
+        return octets[len(start) :].decode("utf-8", "replace") if octets.startswith(start) else None
+
+    def open_pubsub(self) -> Any:
+        """Return a connection for the running loop that hears what is published; the caller closes it."""
+        return self._make_loop_client().pubsub()
 
     # -- commands
 
