@@ -44,7 +44,7 @@ class Scheme:
         if description:
             self.security_scheme["description"] = description
         self._kind = kind
-        self._optional = optional
+        self.is_optional = optional
         self._missing = self.challenge()
 
     def challenge(self, **parameters: str | None) -> str:
@@ -55,7 +55,7 @@ class Scheme:
 
     def check_optional(self) -> None:
         """Raise what is due when a request says nothing of who makes it, where that is not allowed."""
-        if not self._optional:
+        if not self.is_optional:
             raise HTTPError(401, "authentication is needed", headers={"WWW-Authenticate": self._missing})
 
     def refused(self, detail: str = "the credentials are not valid") -> HTTPError:

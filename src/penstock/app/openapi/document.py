@@ -10,7 +10,6 @@ from penstock.app.openapi.components import Components, resolved
 from penstock.app.openapi.operations import (
     Described,
     Kinds,
-    SecuritySchemes,
     external_docs,
     is_shown,
     merged,
@@ -18,6 +17,7 @@ from penstock.app.openapi.operations import (
     operation_ids,
 )
 from penstock.app.openapi.schemas import Schemas
+from penstock.app.openapi.security import SecuritySchemes
 from penstock.app.routing.template import parse_template
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from penstock.app.injection.tree import walk
 from penstock.app.openapi.bodies import request_body
 from penstock.app.openapi.parameters import every_argument, parameters_of
 from penstock.app.openapi.responses import possible_errors, responses_of
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.app.binding.signature import Signature
     from penstock.app.openapi.components import Schema
     from penstock.app.openapi.schemas import Schemas
+    from penstock.app.openapi.security import SecuritySchemes
     from penstock.app.routing.router import Placed
     from penstock.app.routing.template import Template
 
@@ -54,25 +54,6 @@ class Kinds(NamedTuple):
     output: Schemas
 
 
-class SecuritySchemes:
-    """The security schemes met among dependencies, by name."""
-
-    def __init__(self) -> None:
-        self.named: dict[str, Schema] = {}
-
-    def requirements(self, described: Described) -> dict[str, list[str]]:
-        """Return the scopes an operation needs, by scheme."""
-        found: dict[str, list[str]] = {}
-        for node in walk(described.signature):
-            scheme: Any = node.function
-            name = getattr(scheme, "scheme_name", None)
-            if isinstance(name, str) and hasattr(scheme, "security_scheme"):
-                self.named[name] = dict(scheme.security_scheme)
-                scopes = found.setdefault(name, [])
-                scopes += [one for one in getattr(scheme, "scopes", ()) if one not in scopes]
-        return found
-
-
 def operation(described: Described, operation_id: str, kinds: Kinds, security: SecuritySchemes) -> Schema:
     """Return the Operation Object of a route; the same for each of its methods but the id."""
     placed, route = described.placed, described.placed.route
@@ -94,17 +75,17 @@ def operation(described: Described, operation_id: str, kinds: Kinds, security: S
     body = request_body(arguments, kinds.body, kinds.text)
     if body is not None:
         made["requestBody"] = body
-    needs = security.requirements(described)
+    needs = security.requirements(described.signature)
     errors = possible_errors(arguments, described.template)
     if described.is_webhook:
         errors = []  # whoever is called says what is wrong in a way of its own
     if needs:
-        errors += [401, 403] if any(needs.values()) else [401]
+        errors += [401, 403] if any(needs[0].values()) else [401]
     model = options.get("response_model")
     returns = described.signature.returns if model is None else model
     made["responses"] = responses_of(placed, returns, errors, kinds.output)
     if needs:
-        made["security"] = [needs]
+        made["security"] = needs
     if options.get("deprecated") or any(one.deprecated for one in placed.routers):
         made["deprecated"] = True
     return merged(made, options.get("openapi_extra", {}))
