@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from penstock.app.env_settings import load_settings
     from penstock.app.forms.stream import FormPart, MultipartStream
     from penstock.app.injection.depends import Depends
+    from penstock.app.limiting.rate_limit import RateLimit
     from penstock.app.middleware.etags import ETags
     from penstock.app.middleware.limits import BodyLimit, Timeout
     from penstock.app.middleware.method_override import MethodOverride
@@ -173,6 +174,7 @@ _PLACES = {
     "PreconditionFailed": "penstock.errors",
     "Produces": "penstock.app.middleware.produces",
     "Query": "penstock.app.schema.markers",
+    "RateLimit": "penstock.app.limiting.rate_limit",
     "RedirectResponse": "penstock.http.response",
     "RedisStore": "penstock.app.stores.redis",
     "RemoteJWT": "penstock.app.auth.jwt",
@@ -281,6 +283,7 @@ __all__ = [
     "PreconditionFailed",
     "Produces",
     "Query",
+    "RateLimit",
     "RedirectResponse",
     "RedisStore",
     "RemoteJWT",

@@ -73,6 +73,7 @@ PUBLIC = {
     "PreconditionFailed",
     "Produces",
     "Query",
+    "RateLimit",
     "RedirectResponse",
     "RedisStore",
     "RemoteJWT",

@@ -1,0 +1,56 @@
+"""Several workers and one Redis: they count as one, and keep for each other."""
+
+from __future__ import annotations
+
+import http.client
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.app.stores.redis_server import redis_server
+from tests.e2e.serving import WAIT_S, serving
+
+WORKERS = 3
+
+
+@pytest.fixture(scope="module")
+def server():
+    with (
+        redis_server() as redis,
+        serving("tests.apps.limited:app", "--workers", str(WORKERS), TEST_REDIS_URL=redis.url) as server,
+    ):
+        yield server
+
+
+def ask(server, target):
+    """One request on a connection of its own: status, content and X-Cache."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT_S)
+    try:
+        connection.request("GET", target)
+        reply = connection.getresponse()
+        return reply.status, reply.read(), reply.headers.get("x-cache")
+    finally:
+        connection.close()
+
+
+def ask_many(server, target, times):
+    with ThreadPoolExecutor(12) as threads:
+        return list(threads.map(lambda _: ask(server, target), range(times)))
+
+
+@pytest.mark.parametrize("target", ["/bucket", "/window"])
+def test_workers_count_as_one(server, target):
+    replies = ask_many(server, target, 150)
+
+    allowed = [content for status, content, _ in replies if status == 200]
+    assert {status for status, _, _ in replies} == {200, 429}
+    assert len(allowed) == 25
+
+
+def test_a_response_kept_by_one_worker_is_sent_by_the_others(server):
+    maker = ask(server, "/page")[1]
+
+    replies = ask_many(server, "/page", 30)
+
+    assert {(status, content, mark) for status, content, mark in replies} == {(200, maker, "HIT")}
+    assert len({content for _, content, _ in ask_many(server, "/who", 60)}) > 1
