@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import threading
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from penstock import (
     Form,
     FormLimits,
     Request,
+    StreamResponse,
     TestClient,
     TextResponse,
     UploadFile,
@@ -33,7 +35,7 @@ from penstock.http.multipart import PartHead
 from penstock.http.upload import InMemory
 from tests.app.driver import content, faults
 from tests.app.forms.bodies import MULTIPART, URLENCODED, multipart, part, post
-from tests.server.harness import request, serve, wait_until
+from tests.server.harness import Gate, request, serve, wait_until
 
 BIG = os.urandom(3 * 1024 * 1024)
 TWO = multipart(part("title", "Grüße".encode()), part("photo", b"octets", "a.png", "Content-Type: image/png"))
@@ -105,6 +107,51 @@ def test_a_big_file_is_on_the_disk_without_a_name_and_closed_behind_the_handler(
     assert reply.status == 200, reply.content
     assert seen[0].file.closed
     assert not list(Path(tempfile.gettempdir()).glob("penstock-*"))
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_reply_may_be_made_of_a_file_while_it_is_sent(is_async):
+    seen: list[UploadFile] = []
+
+    def thread(photo: UploadFile) -> StreamResponse:
+        seen.append(photo)
+        return StreamResponse(iter(photo))
+
+    async def task(photo: UploadFile) -> StreamResponse:
+        seen.append(photo)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            while piece := await photo.aread(100_000):
+                yield piece
+
+        return StreamResponse(pieces())
+
+    with serve(app_with(task if is_async else thread)) as server:
+        assert ask(server, multipart(part("photo", BIG, "big.bin"))).status == 200
+        wait_until(lambda: seen[0].file.closed, "the file is closed behind the reply")
+    with TestClient(app_with(task if is_async else thread)) as client:
+        body = multipart(part("photo", BIG, "big.bin"))
+        assert client.post("/", content=body, headers=dict([MULTIPART])).content == BIG
+        wait_until(lambda: seen[1].file.closed, "the file is closed behind the reply")
+
+
+def test_files_are_not_closed_under_a_thread_that_is_answered_for():
+    gate, seen = Gate(), []
+
+    def handler(photo: UploadFile) -> None:
+        gate.wait()
+        seen.append(photo.read())
+        seen.append(photo)
+
+    with serve(app_with(handler, timeout_s=0.1)) as server:
+        reply = ask(server, multipart(part("photo", BIG, "p")))
+        gate.open()
+        wait_until(
+            lambda: len(seen) == 2 and seen[1].file.closed, "the thread has read and the file is closed"
+        )
+
+    assert reply.status == 504
+    assert seen[0] == BIG
 
 
 def test_small_files_together_go_to_the_disk_beyond_the_bound():

@@ -11,7 +11,7 @@ import msgspec
 import pydantic
 import pytest
 
-from penstock import App, Form, FormLimits, Request, UploadFile
+from penstock import App, Form, FormLimits, Request, UploadFile, WebSocket
 from penstock.errors import ApplicationError
 from tests.app.driver import content, faults
 from tests.app.forms.bodies import URLENCODED, post
@@ -312,3 +312,13 @@ def with_file(request: Request, upload: UploadFile) -> None: ...
 def test_what_cannot_come_from_a_form_is_an_error_at_start_up(handler, options, message):
     with pytest.raises(ApplicationError, match=message):
         app_with(handler, **options).compile()
+
+
+def test_a_websocket_takes_no_form():
+    app = App()
+
+    @app.websocket("/")
+    async def handler(socket: WebSocket, name: Annotated[str, Form()]) -> None: ...
+
+    with pytest.raises(ApplicationError, match="'name': a WebSocket has no body"):
+        app.compile()

@@ -55,7 +55,7 @@ def adapt_endpoint(endpoint: Endpoint, placed: Placed, scope: dict[str, Any], fa
         from penstock.app.forms.receiving import receiving
 
         endpoint.call = receiving(endpoint.call, endpoint.run, limits, failures)
-        endpoint.run, endpoint.streams_body = TASK, True
+        endpoint.run, endpoint.streams_body, endpoint.lingers = TASK, True, True
     else:
         _limit_whole(endpoint, limits)
         return

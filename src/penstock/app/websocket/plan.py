@@ -55,7 +55,7 @@ def build_websocket_plan(placed: Placed, template: Template, failures: Failures)
     waits = any(True for _ in walk(signature))
     calls = Calls(signature, "task" if waits else "inline", scope)
     for wrong in (one for each in calls.signatures for one in each.arguments):
-        if wrong.source in ("body", "stream"):
+        if wrong.source in ("body", "stream", "form", "file", "parts"):
             raise ApplicationError(
                 f"{where}: parameter {wrong.name!r}: a WebSocket has no body; receive messages"
             )
