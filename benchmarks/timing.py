@@ -43,18 +43,20 @@ class Case(NamedTuple):
     run: Callable[[], object]
     operations: int
     """How many one call of `run` does."""
+    clock: Callable[[], float] = time.process_time
+    """`time.thread_time` where threads beside it do work that is not the operation's."""
 
 
 def time_cases(cases: Sequence[Case], *, is_quick: bool = False) -> list[Figure]:
     """Return the microseconds of CPU time of one operation of each case."""
     rounds, sample_s = (_QUICK_ROUNDS, _QUICK_SAMPLE_S) if is_quick else (_ROUNDS, _SAMPLE_S)
-    calls = [_calls_in(case.run, sample_s) for case in cases]
+    calls = [_calls_in(case, sample_s) for case in cases]
     samples_us: list[list[float]] = [[] for _ in cases]
     for number in range(rounds):
         for index in range(len(cases)):
             turn = (index + number) % len(cases)
             case = cases[turn]
-            samples_us[turn].append(_time(case.run, calls[turn]) * 1e6 / (calls[turn] * case.operations))
+            samples_us[turn].append(_time(case, calls[turn]) * 1e6 / (calls[turn] * case.operations))
     return [
         summarise(case.name, case.subject, samples, "us")
         for case, samples in zip(cases, samples_us, strict=True)
@@ -73,18 +75,19 @@ def take_off(figure: Figure, other: Figure) -> Figure:
     return figure._replace(median=figure.median - off, low=figure.low - off, high=figure.high - off)
 
 
-def _calls_in(run: Callable[[], object], sample_s: float) -> int:
+def _calls_in(case: Case, sample_s: float) -> int:
     """Warm up, and return how many calls fill a sample."""
     calls = 1
     while True:
-        took_s = _time(run, calls)
+        took_s = _time(case, calls)
         if took_s >= sample_s / 2:
             return max(1, round(calls * sample_s / took_s))
         calls *= 4
 
 
-def _time(run: Callable[[], object], calls: int) -> float:
-    started = time.process_time()
+def _time(case: Case, calls: int) -> float:
+    run, clock = case.run, case.clock
+    started = clock()
     for _ in repeat(None, calls):
         run()
-    return time.process_time() - started
+    return clock() - started

@@ -242,7 +242,13 @@ class _Row:
             try:
                 given = response if copies else _own(response, request)
                 other = hook(request, given)
-                response = given if other is None else _checked(other, "an after")
+                response = (
+                    given
+                    if other is None
+                    else other
+                    if type(other) is Response
+                    else _checked(other, "an after")
+                )
             except BaseException as error:
                 answer = self._failures.answer(request, error)
                 if not isinstance(answer, Response):
@@ -271,7 +277,13 @@ class _AsyncRow(_Row):
                 other = hook(request, given)
                 if other is not None and hasattr(other, "__await__"):
                     other = await other
-                response = given if other is None else _checked(other, "an after")
+                response = (
+                    given
+                    if other is None
+                    else other
+                    if type(other) is Response
+                    else _checked(other, "an after")
+                )
             except BaseException as error:
                 response = await self._failures.answer_async(request, error)
             if not copies:

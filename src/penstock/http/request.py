@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from penstock.http.cookies import parse_cookies
 from penstock.http.framing import Framing
 from penstock.http.headers import Headers
 
@@ -138,8 +139,6 @@ class Request:
         """The cookies the client sent; the first of a repeated name wins."""
         cookies: dict[str, str] | None = self._kept("cookies")
         if cookies is None:
-            from penstock.http.cookies import parse_cookies
-
             cookies = self._keep("cookies", parse_cookies(self.headers.get("cookie", "")))
         return cookies
 

@@ -12,7 +12,7 @@ Absent on purpose: tokens in the query, which end up in logs.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 from functools import partial
 from hashlib import blake2b
 from hmac import compare_digest
@@ -37,6 +37,7 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*+")
 _SECRET_BYTES = 15  # 120 bits: mask and secret are 40 letters without padding
 _SHAPE = r"[A-Za-z0-9_-]{40}"
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_+/", b"+/  ")
 _WEEK_S = 7 * 86_400
 
 
@@ -142,9 +143,9 @@ class CSRF:
             return None
         return octets[:_SECRET_BYTES]
 
-    def is_young(self, request: Request) -> bool:
-        """Tell whether the cookie of a client has half of its time before it."""
-        return self.secret_of(request, self._max_age_s // 2 or 1) is not None
+    def young_secret_of(self, request: Request) -> bytes | None:
+        """Return the secret in a cookie that has half of its time before it; None for none such."""
+        return self.secret_of(request, self._max_age_s // 2 or 1)
 
     def _cookie(self, request: Request, secret: bytes) -> str:
         is_secure = self._is_secure(request)
@@ -223,10 +224,13 @@ class Exchange:
     def token(self) -> str:
         """Return the secret under a mask."""
         if not self._token:
-            if self.read() is None:
+            young = None if self.is_new else self.owner.young_secret_of(self._request)
+            if young is not None:
+                self.secret = young
+            elif self.read() is None:
                 self.rotate()
-            if not self.is_asked and not self.is_sealed:
-                self.is_new = not self.owner.is_young(self._request)
+            elif not self.is_sealed:
+                self.is_new = True
             self.is_asked = True
             self._token = masked(self.secret)
         return self._token
@@ -264,14 +268,19 @@ def masked(secret: bytes) -> str:
     """Return a token: a random mask, and the secret under it."""
     mask = urandom(_SECRET_BYTES)
     hidden = int.from_bytes(mask) ^ int.from_bytes(secret)
-    return urlsafe_b64encode(mask + hidden.to_bytes(_SECRET_BYTES)).decode()
+    return b2a_base64(mask + hidden.to_bytes(_SECRET_BYTES), newline=False).translate(_TO_URL).decode()
 
 
 def is_token_of(secret: bytes, token: str) -> bool:
     """Tell whether a token is the secret under some mask."""
-    if len(token) != 40 or re.fullmatch(_SHAPE, token) is None:
+    if len(token) != 40 or not token.isascii():
         return False
-    octets = urlsafe_b64decode(token)
+    try:
+        octets = a2b_base64(token.encode().translate(_FROM_URL), strict_mode=True)
+    except ValueError:
+        return False
+    if len(octets) != 2 * _SECRET_BYTES:
+        return False
     shown = int.from_bytes(octets[:_SECRET_BYTES]) ^ int.from_bytes(octets[_SECRET_BYTES:])
     return compare_digest(shown.to_bytes(_SECRET_BYTES), secret)
 
