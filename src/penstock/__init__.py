@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from penstock.app.channels.channels import Channels
     from penstock.app.env_settings import load_settings
     from penstock.app.forms.stream import FormPart, MultipartStream
+    from penstock.app.injection.background import BackgroundTasks
     from penstock.app.injection.depends import Depends
     from penstock.app.limiting.rate_limit import RateLimit
     from penstock.app.middleware.etags import ETags
@@ -123,6 +124,7 @@ _PLACES = {
     "BasicCredentials": "penstock.app.auth.basic",
     "BearerAuth": "penstock.app.auth.bearer",
     "BadRequest": "penstock.errors",
+    "BackgroundTasks": "penstock.app.injection.background",
     "Body": "penstock.app.schema.markers",
     "BodyLimit": "penstock.app.middleware.limits",
     "BodyStream": "penstock.http.handler",
@@ -231,6 +233,7 @@ __all__ = [
     "APIKey",
     "App",
     "AsyncTestClient",
+    "BackgroundTasks",
     "BadRequest",
     "BasicAuth",
     "BasicCredentials",

@@ -195,3 +195,29 @@ def test_state_says_what_is_missing():
 
 def test_shutdown_without_startup_does_nothing():
     asyncio.run(App().shutdown())
+
+
+class Parts:
+    database: str
+    size = 1
+
+
+def test_the_state_may_be_of_a_class_of_ones_own():
+    async def lifespan():
+        yield {"database": "db", "size": 2}
+
+    app = App(state=Parts, lifespan=lifespan)
+    run(app)
+
+    assert isinstance(app.state, Parts)
+    assert (app.state.database, app.state.size) == ("db", 2)
+
+
+def test_a_state_of_a_class_gets_only_what_that_names():
+    async def lifespan():
+        yield {"databse": "db"}
+
+    app = App(state=Parts(), lifespan=lifespan)
+
+    with pytest.raises(ApplicationError, match="yields 'databse', which Parts does not have"):
+        run(app)

@@ -22,6 +22,7 @@ PUBLIC = {
     "BasicCredentials",
     "BearerAuth",
     "BadRequest",
+    "BackgroundTasks",
     "Body",
     "BodyLimit",
     "BodyStream",

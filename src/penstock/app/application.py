@@ -7,14 +7,14 @@ tests do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from penstock.app.routing.router import METHODS, Placed, Router, handler_name
 from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
     from typing import Unpack
 
     from penstock.app.asgi import ASGIApplication
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from penstock.app.routing.converters import Converter
     from penstock.app.routing.options import RouteOptions
     from penstock.app.routing.router import Route
+    from penstock.app.spawning import Spawner
     from penstock.app.stores.store import Store
     from penstock.http.compression import Compression
     from penstock.http.form import FormLimits
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     from penstock.http.request import Request
 
 F = TypeVar("F", bound="Callable[..., Any]")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    S = TypeVarWithDefault("S", default=Any)
+else:
+    S = TypeVar("S")
 
 
 class RouteRow(NamedTuple):
@@ -62,11 +69,12 @@ class State(dict[str, Any]):
         self[name] = value
 
 
-class App(Router):
+class App(Router, Generic[S]):
     """A web application.
 
     `lifespan` is an async context manager function, taking the application or nothing; what it yields, a
     dict or None, goes into `app.state`. `converters` are further kinds of path parameter, by name.
+    `state` is the class of `app.state`, or an object, where its parts are to have types: `App(state=Parts)`.
     `compression` says which responses are compressed; none are without it.
     `hooks` are put round everything, the first outermost: `CORS(...)`, `SecurityHeaders(...)` or any object
     with `before`, `after`, `on_error` or `around` (`penstock.app.hooks`). `dependencies`, each `Depends(f)`,
@@ -93,6 +101,7 @@ class App(Router):
         form_limits: FormLimits | None = None,
         error_pages: ErrorPage | bool | None = None,
         dependencies: Iterable[object] = (),
+        state: S | type[S] | None = None,
         validate_responses: bool = False,
         trailing_slash: Literal["strict", "redirect", "ignore"] = "strict",
         **about: Unpack[About],
@@ -114,7 +123,7 @@ class App(Router):
             raise ApplicationError(f"error_pages={error_pages!r}; expected True, False or a function")
         self.error_pages = error_pages
         self.validate_responses = validate_responses
-        self.state = State()
+        self.state = _made_state(state)
         self.overrides: dict[Any, Any] = {}
         """For tests: what is called instead of a dependency, `app.overrides[get_db] = fake_db`."""
         self.converters: dict[str, Converter] = {}
@@ -122,6 +131,7 @@ class App(Router):
         self.shutdown_functions: list[Callable[[], Any]] = []
         self.periodic: list[Periodic] = []
         self._events: Events | None = None
+        self._spawner: Spawner | None = None
         self.methods = METHODS
         """Those it knows, another is answered 501; once compiled, with those of its routes."""
         self._compiled: Compiled | None = None
@@ -185,6 +195,23 @@ class App(Router):
             return function
 
         return declare
+
+    def spawn(
+        self, work: Callable[..., Any] | Coroutine[Any, Any, Any], *args: object, **kwargs: object
+    ) -> None:
+        """Have `work(*args, **kwargs)`, or a coroutine, run by itself: `async def` on the loop, `def` in a
+        thread. What it raises is logged. A server that stops lets it end, up to its drain deadline.
+        """
+        self.spawner.spawn(work, *args, **kwargs)
+
+    @property
+    def spawner(self) -> Spawner:
+        """What was spawned, and how much of it is `pending`."""
+        if self._spawner is None:
+            from penstock.app.spawning import Spawner
+
+            self._spawner = Spawner()
+        return self._spawner
 
     @property
     def events(self) -> Events:
@@ -306,3 +333,8 @@ def _runs_as(route: Route) -> str:
     if route.interface is not None:
         return "thread" if route.interface == "wsgi" else "task"
     return decide_run(route)
+
+
+def _made_state(state: S | type[S] | None) -> S:
+    made: Any = State() if state is None else state() if isinstance(state, type) else state
+    return made  # type: ignore[no-any-return]

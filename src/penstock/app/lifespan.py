@@ -55,8 +55,8 @@ class Lifespan:
     async def _live(self) -> None:
         try:
             async with AsyncExitStack() as stack:
-                self._attach_events(asyncio.get_running_loop())
-                stack.callback(self._attach_events, None)
+                self._attach(asyncio.get_running_loop())
+                stack.callback(self._attach, None)
                 for app in self._apps:
                     await _open(app, stack)
                 for handler in self._mounted:
@@ -72,9 +72,10 @@ class Lifespan:
                 raise
             self._opened.set_exception(error)
 
-    def _attach_events(self, loop: asyncio.AbstractEventLoop | None) -> None:
+    def _attach(self, loop: asyncio.AbstractEventLoop | None) -> None:
         for app in self._apps:
             app.events.attach(loop, self._server)
+            app.spawner.attach(loop, self._server)
 
     def _start_periodic(self, stack: AsyncExitStack) -> None:
         declared = [one for app in self._apps for one in app.periodic]
@@ -92,11 +93,29 @@ async def _open(app: App, stack: AsyncExitStack) -> None:
                 raise ApplicationError(
                     f"{describe(app.lifespan)}: a lifespan yields a dict or None, not {type(state).__name__}"
                 )
-            app.state.update(state)
+            _fill(app, state)
     for function in app.startup_functions:
         await _run(function)
     for function in app.shutdown_functions:
         stack.push_async_callback(_run, function)
+
+
+def _fill(app: App, values: dict[str, Any]) -> None:
+    """Put what a lifespan yields into the state."""
+    state, lifespan = app.state, app.lifespan
+    if isinstance(state, dict):
+        state.update(values)
+        return
+    for name, value in values.items():
+        # Not what a class does not name: it is there to say what there is.
+        if not hasattr(state, name) and name not in _named_by(type(state)):
+            where = describe(lifespan) if lifespan is not None else "lifespan"
+            raise ApplicationError(f"{where}: yields {name!r}, which {type(state).__name__} does not have")
+        setattr(state, name, value)
+
+
+def _named_by(kind: type) -> set[str]:
+    return {name for one in kind.__mro__ for name in vars(one).get("__annotations__", {})}
 
 
 def _context_of(lifespan: Callable[..., Any], app: App) -> Any:

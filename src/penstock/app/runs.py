@@ -90,7 +90,7 @@ def check_process(handler: Callable[..., Any], signature: Signature) -> None:
             "is it decorated again or deleted?"
         )
     for argument in signature.arguments:
-        if argument.source in ("request", "stream"):
+        if argument.source in ("request", "stream", "tasks"):
             raise ApplicationError(
                 f"{where}: parameter {argument.name!r}: a connection cannot go to another process; take "
                 "the values it needs instead"

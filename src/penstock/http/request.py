@@ -7,7 +7,7 @@ derived is made when first asked for. One request belongs to one handler at a ti
 from __future__ import annotations
 
 from types import MappingProxyType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.http.cookies import parse_cookies
 from penstock.http.framing import Framing
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from penstock.http.response import Response
     from penstock.http.session import Session
 
+
+T = TypeVar("T")
 
 _VERSIONS = {b"0": "1.0", b"1": "1.1", b"2": "2", b"3": "3"}
 
@@ -364,6 +366,20 @@ class Request:
         """The session, read or not; None when no hook opened one."""
         session: Session | None = self._kept("session")
         return session
+
+    def state_of(self, kind: type[T]) -> T:
+        """Return this request's own `kind()`, made when first asked for: `state` with a type.
+
+        >>> Request.build().state_of(list)
+        []
+        """
+        states: dict[type, Any] | None = self._kept("states")
+        if states is None:
+            states = self._keep("states", {})
+        if kind not in states:
+            states[kind] = kind()
+        found: T = states[kind]
+        return found
 
     def linger(self, ending: Ending) -> None:
         """Have `ending` run once the reply is out; the endpoint must be one that `lingers`."""

@@ -116,6 +116,8 @@ class Server:
         self._threads = ThreadPool(config.threads, config.queue_limit)
         self._processes = ProcessPool(config.processes)
         self._reactor: Reactor | None = None
+        self._kept: set[Any] = set()
+        """What goes on behind its reply, or by itself."""
         self._heartbeat: Heartbeat | None = None
         self._stop: asyncio.Event | None = None
         self._is_forced = False
@@ -137,9 +139,8 @@ class Server:
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Let a Task end before the application is stopped, as long as the drain deadline allows."""
-        assert self._reactor is not None  # noqa: S101 - who asks was called by it
-        self._reactor.lingering.add(task)
-        task.add_done_callback(self._reactor.lingering.discard)
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
 
     async def run_in_thread(self, function: Callable[..., Any], *args: object) -> Any:
         """Return `function(*args)`, run in the thread pool in a copy of the caller's context. HTTPError 503
@@ -255,6 +256,7 @@ class Server:
                 self._threads,
                 _access_logger(access_log) if access_log else None,
             )
+            self._reactor.lingering = self._kept
             try:
                 await self._serve_until_stopped()
             finally:

@@ -21,6 +21,7 @@ from penstock.app.binding.notations import TEXT
 from penstock.app.forms.parameters import FormParameter, form_parameter
 from penstock.app.forms.stream import MultipartStream
 from penstock.app.forms.text_members import file_kind
+from penstock.app.injection.background import BackgroundTasks
 from penstock.app.injection.depends import Declared
 from penstock.app.routing.router import describe, inner_function
 from penstock.app.schema.annotations import Unsupported, is_union, name_of, peel, split
@@ -54,6 +55,7 @@ Source = Literal[
     "request",
     "stream",
     "websocket",
+    "tasks",
     "dependency",
 ]
 REQUIRED: Final = inspect.Parameter.empty
@@ -250,6 +252,8 @@ def _argument(
     annotation, metadata = split(whole)
     if annotation is Request or (annotation is REQUIRED and name == "request" and name not in in_path):
         return Argument(name, "request", is_keyword=is_keyword)
+    if annotation is BackgroundTasks:
+        return Argument(name, "tasks", is_keyword=is_keyword)
     if annotation is BodyStream:
         return Argument(name, "stream", is_keyword=is_keyword)
     if annotation is MultipartStream:
@@ -361,7 +365,7 @@ def _resolved(handler: Callable[..., Any], annotation: object, where: str) -> ob
     holder = SimpleNamespace(__annotations__={"it": annotation})
     # Our own names, often imported under TYPE_CHECKING only, are known all the same; locals win, so they come
     # second.
-    ours: tuple[type, ...] = (Request, BodyStream, WebSocket, UploadFile, MultipartStream)
+    ours: tuple[type, ...] = (Request, BodyStream, BackgroundTasks, WebSocket, UploadFile, MultipartStream)
     names = {one.__name__: one for one in ours}
     attempts: tuple[dict[str, Any], ...] = ({}, names)
     fault: Exception | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.app.forms.parameters import takes_form
 from penstock.app.injection import generators
+from penstock.app.injection.background import leave_tasks
 from penstock.app.injection.generators import in_own_context
 from penstock.app.injection.tree import overrides_of, read_tree
 from penstock.app.plan.binding import Binding
@@ -57,7 +58,7 @@ def build_plan(placed: Placed, template: Template, failures: Failures) -> Plan:
     scope: dict[str, Any] = {}
     calls = Calls(signature, run, scope)
     # A decorated `async def`: generators are to see what it raises.
-    calls.is_coroutine |= calls.lingers and inspect.iscoroutinefunction(inspect.unwrap(route.handler))
+    calls.is_coroutine |= calls.has_generators and inspect.iscoroutinefunction(inspect.unwrap(route.handler))
     if any(one.first("websocket") is not None for one in calls.signatures):
         raise ApplicationError(
             f"{describe(route.handler)}: takes a WebSocket; declare it with @app.websocket"
@@ -103,15 +104,13 @@ def plan_source(
     binding = Binding(calls.signatures, scope)
     call_lines = calls.lines(binding)
     error = "error"
-    if calls.lingers:
+    if calls.has_generators:
         error = f"{'await unwind(request, ' if is_async else 'unwind('}opened, error)"
-        scope |= _lingering_scope(calls)
-    shared = calls.shared_names(binding)
+    scope |= _lingering_scope(calls)
     lines = [
         f"{'async ' if is_async else ''}def call(request{', context' if calls.has_own_context else ''}):",
         f"    # {placed.label}",
-        *([f"    {' = '.join(shared)} = None"] if shared else []),
-        *(["    opened = ()"] if calls.lingers else []),
+        *indented(calls.first_lines(binding), 1),
         "    try:",
         *indented(call_lines, 2),
     ]
@@ -136,15 +135,24 @@ def plan_source(
 
 def _lingering_scope(calls: Calls) -> dict[str, Any]:
     """Return the names that end generators, or leave them to the server."""
+    scope: dict[str, Any] = {"leave_tasks": leave_tasks} if calls.has_tasks else {}
+    if not calls.has_generators:
+        return scope
     if calls.is_coroutine:
-        return {"unwind": generators.unwind_async, "keep": generators.keep_async}
+        return {**scope, "unwind": generators.unwind_async, "keep": generators.keep_async}
     keep = generators.keep_in_thread if calls.has_own_context else generators.keep_inline
-    return {"unwind": generators.unwind, "keep": keep}
+    return {**scope, "unwind": generators.unwind, "keep": keep}
 
 
 def _keeping(line: str, calls: Calls) -> str:
-    """Have a line that returns a response leave the generators behind it."""
+    """Have a line that returns a response leave the generators behind it, and the tasks behind those: what
+    is left last is run first.
+    """
     before, found, response = line.partition("return ")
-    context = ", context" if calls.has_own_context else ""
-    is_end = found and not before.strip()
-    return f"{before}return keep(request, opened, {response}{context})" if is_end else line
+    if not found or before.strip():
+        return line
+    if calls.has_generators:
+        response = f"keep(request, opened, {response}{', context' if calls.has_own_context else ''})"
+    if calls.has_tasks:
+        response = f"leave_tasks(request, tasks, {response})"
+    return f"{before}return {response}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penstock.app.injection.background import BackgroundTasks
 from penstock.app.injection.generators import NOTHING, InThread, no_value
 from penstock.app.injection.threads import run_in_thread
 from penstock.app.injection.tree import walk
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from penstock.app.plan.binding import Binding
     from penstock.app.runs import RunsAs
 
-_VALUES = {"request": "request", "stream": "request.stream", "websocket": "websocket"}
+_VALUES = {"request": "request", "stream": "request.stream", "websocket": "websocket", "tasks": "tasks"}
 
 
 class Step(NamedTuple):
@@ -66,8 +67,11 @@ class Calls:
             or (run == "inline" and any(step.in_thread for step in self.steps))
         )
         """What calls them must be one."""
-        self.lingers = any(node.yields for node in nodes)
-        """Generators are left to the server; until then those begun are in the local `opened`."""
+        self.has_generators = any(node.yields for node in nodes)
+        """They are left to the server; until then those begun are in the local `opened`."""
+        self.has_tasks = any(one.first("tasks") is not None for one in self.signatures)
+        """They are left to the server, too, in the local `tasks`."""
+        self.lingers = self.has_generators or self.has_tasks
         self.is_awaited = run in ("task", "process")
         """What the handler returns is awaited; else it may turn out to be a coroutine all the same, of a
         decorated `async def`.
@@ -76,7 +80,7 @@ class Calls:
     @property
     def has_own_context(self) -> bool:
         """Plain generators are begun and ended in threads, perhaps in two."""
-        return self.lingers and self.run == "thread" and not self.is_coroutine
+        return self.has_generators and self.run == "thread" and not self.is_coroutine
 
     @property
     def signatures(self) -> list[Signature]:
@@ -89,6 +93,19 @@ class Calls:
             return self._coroutine_lines(binding)
         lines = [line for step in self.steps for line in self._step_lines(step, binding)]
         return [*lines, *self.handler_lines(binding, "result = ")]
+
+    def first_lines(self, binding: Binding) -> list[str]:
+        """Set the locals that everything else relies on."""
+        lines = []
+        shared = self.shared_names(binding)
+        if shared:
+            lines.append(f"{' = '.join(shared)} = None")
+        if self.has_generators:
+            lines.append("opened = ()")
+        if self.has_tasks:
+            self._scope["BackgroundTasks"] = BackgroundTasks
+            lines.append("tasks = BackgroundTasks()")
+        return lines
 
     def shared_names(self, binding: Binding) -> list[str]:
         """Names that functions inside the plan assign; they must be there before."""

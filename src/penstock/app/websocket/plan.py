@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.failures import crash, must_propagate
+from penstock.app.injection.background import leave_tasks
 from penstock.app.injection.generators import keep_async, unwind_async
 from penstock.app.injection.tree import overrides_of, read_tree, walk
 from penstock.app.plan.binding import Binding
@@ -52,7 +53,7 @@ def build_websocket_plan(placed: Placed, template: Template, failures: Failures)
     signature = read_tree(route.handler, template, placed.dependencies, overrides_of(placed.apps))
     scope: dict[str, Any] = {}
     # Without dependencies the arguments are bound before the Task that runs the handler is made.
-    waits = any(True for _ in walk(signature))
+    waits = any(True for _ in walk(signature)) or signature.first("tasks") is not None
     calls = Calls(signature, "task" if waits else "inline", scope)
     for wrong in (one for each in calls.signatures for one in each.arguments):
         if wrong.source in ("body", "stream", "form", "file", "parts"):
@@ -69,11 +70,9 @@ def build_websocket_plan(placed: Placed, template: Template, failures: Failures)
     binding = Binding(calls.signatures, scope)
     if waits:
         talk = calls.lines(binding)
-        shared = calls.shared_names(binding)
-        begin = [f"{' = '.join(shared)} = None"] if shared else []
-        if calls.lingers:
+        begin = calls.first_lines(binding)
+        if calls.has_generators:
             scope |= {"unwind": unwind_async, "keep": keep_async}
-            begin.append("opened = ()")
             talk = [
                 "try:",
                 *indented(talk, 1),
@@ -81,6 +80,9 @@ def build_websocket_plan(placed: Placed, template: Template, failures: Failures)
                 "    raise await unwind(request, opened, error)",
                 "keep(request, opened, None)",
             ]
+        if calls.has_tasks:
+            scope["leave_tasks"] = leave_tasks
+            talk = [*talk, "leave_tasks(request, tasks, None)"]
         talk = ["async def start(websocket):", *indented([*begin, *talk], 1)]
     else:
         talk = calls.handler_lines(binding, "start = lambda websocket: ")
