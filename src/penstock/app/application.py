@@ -117,6 +117,7 @@ class App(Router, Generic[S]):
         self.lifespan = lifespan
         self.compression = compression
         self.about: About = _checked(about) if about else {}
+        self.responses = self.about.get("responses") or {}
         self.webhooks: Router = self.about.get("webhooks") or Router()
         self.form_limits = form_limits
         if not (error_pages is None or isinstance(error_pages, bool) or callable(error_pages)):

@@ -33,11 +33,7 @@ VERSION = "3.1.1"
 
 def make_document(app: App) -> dict[str, Any]:
     """Return the OpenAPI document of an application, which is compiled by it."""
-    routes = [
-        Described(placed, parse_template(placed.path, converters_of(placed.apps)), plan.signature)
-        for placed, plan in app.compile().plans
-        if is_shown(placed)
-    ]
+    routes = described_routes(app)
     hooks = list(_webhooks(app))
     described = [*routes, *hooks]
     ids = operation_ids(described)
@@ -67,6 +63,15 @@ def make_document(app: App) -> dict[str, Any]:
         document["externalDocs"] = external_docs(app.about["external_docs"])
     whole: dict[str, Any] = resolved(document, names)
     return merged(whole, app.about.get("openapi_extra", {}))
+
+
+def described_routes(app: App) -> list[Described]:
+    """Return the routes the document tells of."""
+    return [
+        Described(placed, parse_template(placed.path, converters_of(placed.apps)), plan.signature)
+        for placed, plan in app.compile().plans
+        if is_shown(placed)
+    ]
 
 
 def _head(about: About) -> Schema:

@@ -91,7 +91,8 @@ class TestClient(Configured):
     `cookies` go with every request.
 
     `raise_server_exceptions`: what no exception handler answers is raised in the test; False gives the 500.
-    `timeout` is for each wait, in seconds.
+    `timeout` is for each wait, in seconds. `check_schema`: every reply has to be what the OpenAPI document of
+    the App says, or AssertionError.
     """
 
     __test__ = False  # pytest takes it for a test case by its name

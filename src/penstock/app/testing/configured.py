@@ -27,6 +27,7 @@ class Configured:
         raise_server_exceptions: bool = True,
         follow_redirects: bool = True,
         timeout: float | None = 30.0,
+        check_schema: bool = False,
     ) -> None:
         self._session = Session(
             app,
@@ -36,6 +37,7 @@ class Configured:
             raise_server_exceptions=raise_server_exceptions,
             follow_redirects=follow_redirects,
             timeout=timeout,
+            check_schema=check_schema,
         )
         self.app = app
 

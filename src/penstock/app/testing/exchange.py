@@ -148,6 +148,7 @@ class Engine(ASGIApplication):
         error: Exception | None = None
         try:
             response = await self._respond(request, content)
+            exchange.request = request
             is_read = content.is_ended or not request.framing.has_content
             persistent = request.framing.persistent and is_read and not closes(response)
             await self._give(request, response, content, exchange, persistent=persistent)
@@ -198,6 +199,8 @@ class Exchange:
         self._head: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
         self._is_gone = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.request: Request | None = None
+        """What the App was asked, once it has answered."""
         self.length: int | None = None
         """Octets of content still to come, when that was declared."""
 

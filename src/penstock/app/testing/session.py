@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from penstock.app.application import App
+    from penstock.app.testing.described import DescribedReplies
     from penstock.http.headers import HeaderSource
 
 _REDIRECTS = 20  # browsers follow as many (Fetch §4.4)
@@ -43,6 +44,7 @@ class Session:
         raise_server_exceptions: bool,
         follow_redirects: bool,
         timeout: float | None,
+        check_schema: bool,
     ) -> None:
         self.app = app
         self.base_url = base_url
@@ -52,6 +54,8 @@ class Session:
         self.raises = raise_server_exceptions
         self.follows = follow_redirects
         self.timeout_s = timeout
+        self._checks_schema = check_schema
+        self._described: DescribedReplies | None = None
 
     def timeout_of(self, options: Options) -> float | None:
         """Return the seconds for each wait."""
@@ -72,8 +76,10 @@ class Session:
             if follows and location is not None and head.status in _REDIRECTING:
                 following = outgoing.redirected(head.status, location)
             if following is None:
+                await self._check_begun(exchange, head)
                 return Begun(head, outgoing.url, history, exchange)
             content = await _read(exchange)
+            self._check(exchange, head, content)
             history.append(Reply(head, outgoing.url, list(history), content))
             if len(history) > _REDIRECTS:
                 raise RuntimeError(f"more than {_REDIRECTS} redirects, the last to {following.url}")
@@ -82,7 +88,26 @@ class Session:
     async def request(self, engine: Engine, method: str, path: str, options: Options) -> Reply:
         """The same, with all the content."""
         head, url, history, exchange = await self.begin(engine, method, path, options)
-        return Reply(head, url, history, await _read(exchange))
+        content = await _read(exchange)
+        self._check(exchange, head, content)
+        return Reply(head, url, history, content)
+
+    def _check(self, exchange: Exchange, head: Head, content: bytes | None) -> None:
+        """Raise AssertionError when a reply is not as described, if that was asked for."""
+        if not self._checks_schema or exchange.request is None:
+            return
+        if self._described is None:
+            from penstock.app.testing.described import DescribedReplies
+
+            self._described = DescribedReplies(self.app)
+        self._described.check(exchange.request.method, exchange.request.route, head, content)
+
+    async def _check_begun(self, exchange: Exchange, head: Head) -> None:
+        try:
+            self._check(exchange, head, None)
+        except BaseException:
+            await exchange.leave()
+            raise
 
     async def connect(
         self, engine: Engine, path: str, subprotocols: Sequence[str], options: Options
