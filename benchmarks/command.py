@@ -23,6 +23,7 @@ NAMES = (
     "validation",
     "request_path",
     "compression",
+    "cache",
     "import_time",
     "memory",
     "files",

@@ -19,6 +19,7 @@ FIGURES = {
     "validation": ["3 fields, decoded", "order of 10, octets", "penstock"],
     "request_path": ["GET /", "def, inline", "async def", "def, threads"],
     "compression": ["10 KB of JSON", "off", "gzip", "an event", "KB/stream"],
+    "cache": ["a request", "two parameters, cached=", "a use of a store", "a page of 1 ms", "req/s"],
     "import_time": ["import penstock", "every public name", "third-party modules"],
     "memory": ["300 idle", "KB/connection", "64 active beside 300 idle"],
     "files": ["10k.html", "200k.bin", "penstock-mounted", "req/s", "us CPU/req"],

@@ -45,6 +45,7 @@ CONDITIONS: Final = (
     "if-unmodified-since",
     "if-range",
 )
+_CONCERNED: Final = frozenset({"upgrade", "cache-control", "pragma", "authorization", "cookie", *CONDITIONS})
 _ERRORS: Final = frozenset({500, 502, 503, 504})  # RFC 5861 §4
 _LONG_KEY: Final = 200
 _REMEMBERED: Final = 256
@@ -111,15 +112,21 @@ class Shelf:
             if not self._invalidate_unsafe:
                 return None
             return Asked(self._key(request), frozenset(), NONE, is_alone=True)
-        if method not in ("GET", "HEAD") or request.body or "upgrade" in headers:
+        if method not in ("GET", "HEAD") or request.body:
+            return None
+        # PERF: most requests have none of the fields that matter, which one look at the names tells
+        names = _CONCERNED.intersection(headers.keys())
+        if not names:
+            return Asked(self._key(request), names, NONE, is_alone=method != "GET")
+        if "upgrade" in names:
             return None
         said = read_cache_control(headers) if self._obey_client else NONE
         if "no-store" in said:
             return None
         if not said and self._obey_client and "no-cache" in headers.get("pragma", ""):  # RFC 9111 §5.4
             said = {"no-cache": None}
-        personal = frozenset(name for name in self._personal if name in headers)
-        is_alone = bool(personal) or method != "GET" or any(name in headers for name in CONDITIONS)
+        personal = names.intersection(self._personal)
+        is_alone = bool(personal) or method != "GET" or not names.isdisjoint(CONDITIONS)
         return Asked(self._key(request), personal, said, is_alone)
 
     def _key(self, request: Request, target: str | None = None) -> str:
@@ -180,9 +187,9 @@ class Shelf:
         said, now = asked.said, self._clock()
         if stored is not None and "no-cache" not in said:
             if now < stored.fresh_until and _is_young(stored, said, now):
-                return _answer(request, stored, now, "HIT"), False
+                return _answer(request, asked, stored, now, "HIT"), False
             if _may_be_stale(stored, said, now):
-                return _answer(request, stored, now, "STALE"), now < stored.stale_until
+                return _answer(request, asked, stored, now, "STALE"), now < stored.stale_until
         if "only-if-cached" in said:  # RFC 9111 §5.2.1.7
             return problem(504, detail="not in the cache", headers={"X-Cache": "MISS"}), False
         return None, False
@@ -259,12 +266,12 @@ class Shelf:
         """Return the answer after a making, one's own or somebody else's; None: make it oneself."""
         now = self._clock()
         if stored is not None and outcome.is_error and now < stored.error_until:
-            return _answer(request, stored, now, "STALE")
+            return _answer(request, asked, stored, now, "STALE")
         if made:
             mark = "MISS" if outcome.stored is not None or not asked.personal else "BYPASS"
             return marked(request, made[0], mark)
         if outcome.stored is not None and self.key_for(request, asked, outcome) == outcome.key:
-            return _answer(request, outcome.stored, now, "HIT")
+            return _answer(request, asked, outcome.stored, now, "HIT")
         return None
 
     def is_never_kept(self, key: str) -> bool:
@@ -307,9 +314,11 @@ def _may_be_stale(stored: Stored, said: Mapping[str, int | None], now: float) ->
     return stored.fresh_until <= now < stored.stale_until and said.keys().isdisjoint(("max-age", "min-fresh"))
 
 
-def _answer(request: Request, stored: Stored, now: float, x_cache: str) -> Response:
+def _answer(request: Request, asked: Asked, stored: Stored, now: float, x_cache: str) -> Response:
     """Return what is kept as the answer to a request: whole, a part of it, or a 304."""
     whole = stored.to_response(now, x_cache)
+    if not asked.is_alone:
+        return whole
     response = narrow(request, whole)
     if response is not whole:
         for name in ("Date", "Age", "X-Cache"):
