@@ -16,6 +16,7 @@ from penstock import (
     BodyLimit,
     BodyStream,
     Compression,
+    Depends,
     ETags,
     EventStream,
     HTTPError,
@@ -275,3 +276,20 @@ def test_entity_tags_over_a_socket_with_and_without_compression():
             assert tag.startswith('W/"' if compression else '"')
             again = client.ask("/", "GET", "Accept-Encoding: gzip", f"If-None-Match: {tag}")
             assert (again.status, again.get("etag"), again.content) == (304, tag, b"")
+
+
+def test_what_a_method_in_a_form_opens_is_closed_behind_the_reply():
+    app, closed = App(hooks=[MethodOverride()]), threading.Event()
+
+    def resource():
+        yield 7
+        closed.set()
+
+    @app.put("/")
+    def put(one: int = Depends(resource)) -> int:
+        return one
+
+    with serve(app) as server, server.connect() as client:
+        form = "Content-Type: application/x-www-form-urlencoded"
+        assert client.ask("/", "POST", form, body=b"_method=PUT").content == b"7"
+        assert closed.wait(30)

@@ -2,7 +2,7 @@
 
 The method is known before a route is looked for, so routes and hooks see the one that is meant. A field of
 the request is read with the head. A field of an urlencoded form is there only with the content: such a POST
-is received whole, up to the limit of its own route, and then takes the route of the method it names.
+is received whole, by the limit and the deadline of a POST, and then takes the route of the method it names.
 
 It never makes a safe method, nor of one: what checks unsafe methods checks these. But a page of another site
 may send a POST without asking, so it belongs beside `FetchMetadata` or `CSRF`.
@@ -101,7 +101,12 @@ def _later(
         return await _run(endpoint, request)
 
     return Endpoint(
-        call, TASK, body_limit=posted.body_limit, route=posted.route, timeout_s=posted.timeout_s or None
+        call,
+        TASK,
+        body_limit=posted.body_limit,
+        route=posted.route,
+        timeout_s=posted.timeout_s,
+        lingers=True,  # the route that is meant may
     )
 
 
