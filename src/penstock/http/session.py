@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from penstock.http.json import loads
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _TIME_BYTES = 5
+
+
+class SessionOpener(Protocol):
+    """What opens the session of a request when it is asked for."""
+
+    def open_session(self, request: Request, /) -> Session: ...
 
 
 class Kept(NamedTuple):
@@ -91,6 +97,10 @@ class Session(MutableMapping[str, Any]):
 
     def __delitem__(self, key: str) -> None:
         del self._changing()[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a value, or `default`."""
+        return self._values().get(key, default)
 
     def __contains__(self, key: object) -> bool:
         return key in self._values()

@@ -17,8 +17,10 @@ from penstock import (
     CookieSessions,
     HTMLResponse,
     HTTPError,
+    MemoryStore,
     Request,
     Response,
+    ResponseCache,
     Router,
     StreamResponse,
     TestClient,
@@ -217,6 +219,22 @@ def test_a_change_inside_a_value_is_written():
         assert [client.get("/append").json() for _ in range(3)] == [[0], [0, 1], [0, 1, 2]]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_no_cache_keeps_an_answer_the_session_was_asked_for(order):
+    hooks = [CookieSessions(OLD), ResponseCache(MemoryStore(), ttl_s=60)][::order]
+    app = App(hooks=hooks)
+
+    @app.get("/{name}")
+    async def hello(request: Request, name: str) -> str:
+        return f"{name} {request.session.get('n')}" if name == "own" else f"{name} {next(NUMBERS)}"
+
+    for path, headers in (("/own", ("MISS", "MISS")), ("/all", ("MISS", "HIT"))):
+        assert tuple(get(app, path).headers["x-cache"].split(";")[0].upper() for _ in "12") == headers
+
+
+NUMBERS = iter(range(100))
+
+
 def test_clearing_has_the_browser_forget():
     app = make()
     name, value, rest = attributes(asked(app, cookie_of(app), "/clear"))
@@ -356,6 +374,7 @@ APP = make()
 VALUE = cookie_of(APP)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=40))
 def test_no_signed_content_makes_it_fail(octets):
     signer = APP.hooks[0]._signer

@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 from penstock import App, MemoryStore, RedisStore, Request, ServerSessions, WebSocket
 from penstock.app.sessions import carrier
 from penstock.errors import ApplicationError, StoreError
+from penstock.server.transport import BUSY
 from tests.app.driver import get
 from tests.server.harness import serve, wait_until
 
@@ -67,8 +68,8 @@ def make(store, **options):
         return change(request)
 
     @app.get("/untouched")
-    async def untouched() -> str:
-        return "hello"
+    async def untouched() -> dict:
+        return {"hello": 1}
 
     @app.get("/lost")
     async def lost(request: Request) -> list:
@@ -286,6 +287,25 @@ def _keeps(server, path):
     browser = Browser(server)
     browser.ask(f"{path}?user=bob")
     return bool(browser.cookie)
+
+
+def test_a_redis_that_hangs_does_not_hold_the_loop(own_redis):
+    store = RedisStore(own_redis.url, timeout_s=20.0)
+    with serve(make(store)) as server:
+        browser = Browser(server)
+        browser.ask("/async?user=ann")
+        own_redis.hold()
+        try:
+            with server.connect() as waiting:
+                waiting.send(
+                    f"GET /async HTTP/1.1\r\nHost: a\r\nCookie: session={browser.cookie}\r\n\r\n".encode()
+                )
+                wait_until(lambda: any(one.phase == BUSY for one in server.connections), "it waits for Redis")
+                assert Browser(server).ask("/untouched") == {"hello": 1}
+                own_redis.release()
+                assert json.loads(waiting.take().content) == {"user": "ann"}
+        finally:
+            own_redis.release()
 
 
 class Failing(MemoryStore):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.http.request import Request
@@ -21,6 +21,7 @@ def opened(octets=b'{"user":7}'):
     return Session(lambda _: Kept(1, 2, octets), None)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), JSON))
 def test_json_values_come_back_as_they_were_and_count_as_unchanged(values):
     session = Session(lambda _: None, None)
@@ -35,6 +36,7 @@ def test_json_values_come_back_as_they_were_and_count_as_unchanged(values):
         assert octets is None
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**40 - 1), st.integers(0, 2**40 - 1), st.binary())
 def test_what_is_kept_is_packed_and_unpacked(begun, renewed, octets):
     kept = Kept(begun, renewed, octets)

@@ -27,6 +27,7 @@ from penstock.errors import StoreError
 from penstock.http.partial import narrow
 from penstock.http.problem import problem
 from penstock.http.response_copy import own_copy
+from penstock.http.session import touched_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -225,7 +226,9 @@ class Shelf:
             return Outcome(None, key, is_error=is_error)
         names = vary_names(response)
         stored = None
-        if names is not None:
+        # The hook of sessions may stand further out, and mark the response only after this.
+        is_own = touched_session(request) is not None and "private" not in self._rules.allow
+        if names is not None and not is_own:
             is_personal = not asked.personal.issubset(names)
             stored = measure(response, self._rules, now, states or {}, is_personal=is_personal)
         if stored is None or names is None:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 SECRET_BYTES = 32  # RFC 2104 §3: no shorter than what the hash puts out
 LIMIT_BYTES = 8192  # of a signed value: twice what a cookie may hold
-_VERSION = "1."
+_KNOWN, _KNOWN_BYTES = 1024, 1024  # values kept verified, and octets of one: 1 MB together
+_VERSION = b"1."
 _TIME_BYTES = 5  # of seconds since the epoch: until the year 36812
-_SEEN, _SEEN_BYTES = 1024, 1024  # values, and octets of one: 1 MB together
 _SKEW_S = 60  # one host's clock may be behind another's by this much
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
@@ -37,8 +37,8 @@ class Signer:
         if not isinstance(purpose, str) or not purpose:
             raise ApplicationError(f"Signer: purpose={purpose!r}; say in a word what is signed")
         self._macs = [_mac(secret, purpose) for secret in _listed(secrets)]
-        self._seen: dict[str, bytes] = {}
-        """Content by what was verified: a client sends the same cookie again and again."""
+        self._known: dict[str, bytes] = {}
+        """What was verified: clients send the same cookie again and again. PERF: 0.5 us instead of 3."""
 
     def sign(self, octets: bytes) -> str:
         """Return the octets signed; ValueError when that is longer than LIMIT_BYTES.
@@ -49,14 +49,14 @@ class Signer:
         """
         content = int(time.time()).to_bytes(_TIME_BYTES) + octets
         signed = _VERSION + _encoded(content)
-        text = f"{signed}.{_encoded(self._macs[0](signed.encode()))}"
+        text = (signed + b"." + _encoded(self._macs[0](signed))).decode()
         if len(text) > LIMIT_BYTES:
             raise ValueError(f"{len(octets)} octets are too many to sign: {len(text)} of {LIMIT_BYTES}")
         return text
 
     def verify(self, text: str, max_age_s: float | None) -> bytes | None:
         """Return the octets; None when they were not signed so, or longer ago than `max_age_s`."""
-        content = self._seen.get(text) or self._verified(text)
+        content = self._known.get(text) or self._verified(text)
         if content is None:
             return None
         age_s = time.time() - int.from_bytes(content[:_TIME_BYTES])
@@ -65,28 +65,27 @@ class Signer:
         return content[_TIME_BYTES:]
 
     def _verified(self, text: str) -> bytes | None:
-        """Return the content of a signed value, None when it was not signed so. PERF: 1.8 us."""
+        """Return the content of a value that was signed, whenever."""
         if len(text) > LIMIT_BYTES or not text.isascii():
             return None
-        signed, _, mac = text.rpartition(".")
-        octets = signed.encode()
+        signed, _, mac = text.encode().rpartition(b".")
         for own in self._macs:
-            if compare_digest(_encoded(own(octets)), mac):
+            if compare_digest(_encoded(own(signed)), mac):
                 break
         else:
             return None
         if not signed.startswith(_VERSION):  # signed by us, but by another version
             return None
-        content = a2b_base64(octets[len(_VERSION) :].translate(_FROM_URL) + b"==")
-        if len(text) <= _SEEN_BYTES:
-            if len(self._seen) >= _SEEN:
-                self._seen.clear()
-            self._seen[text] = content
+        content = a2b_base64(signed[len(_VERSION) :].translate(_FROM_URL) + b"==")
+        if len(text) <= _KNOWN_BYTES:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[text] = content
         return content
 
 
-def _encoded(octets: bytes) -> str:
-    return b2a_base64(octets, newline=False).rstrip(b"=").translate(_TO_URL).decode()
+def _encoded(octets: bytes) -> bytes:
+    return b2a_base64(octets, newline=False).translate(_TO_URL, b"=")
 
 
 def _listed(secrets: object) -> list[bytes]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from penstock.http.headers import MutableHeaders
     from penstock.http.request import Request
     from penstock.http.response import Response
-    from penstock.http.session import Kept, Session
+    from penstock.http.session import Kept, Session, SessionOpener
 
 SameSite = Literal["lax", "strict", "none"]
 MAX_AGE_S = 1_209_600  # two weeks: Django, Starlette
@@ -103,10 +103,25 @@ class Carrier:
         )
 
 
-def sealed_session(owner: object, request: Request) -> Session | None:
+class Late:
+    """Opens sessions when the response is on its way: they can be read, and change no more."""
+
+    def __init__(self, opener: SessionOpener) -> None:
+        self._opener = opener
+
+    def open_session(self, request: Request) -> Session:
+        session = self._opener.open_session(request)
+        session.seal()
+        return session
+
+
+def sealed_session(owner: object, late: Late, request: Request) -> Session | None:
     """Return the session this hook opened, if anybody asked it for a value; it changes no more."""
     session = request.opened_session
-    if session is None or session.owner is not owner:
+    if session is None:
+        request.open_session_with(late)
+        return None
+    if session.owner is not owner:
         return None
     session.seal()
     return session if session.is_touched else None

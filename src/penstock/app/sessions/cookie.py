@@ -17,6 +17,7 @@ from penstock.app.sessions.carrier import (
     COOKIE_BYTES,
     MAX_AGE_S,
     Carrier,
+    Late,
     Lifetime,
     SameSite,
     begun_s,
@@ -72,20 +73,24 @@ class CookieSessions:
             persistent=persistent,
         )
         self._signer = Signer(secret, f"session {self._carrier.name}")
+        self._late = Late(self)
 
     def before(self, request: Request) -> None:
-        """Open the session, unread."""
-        request.session = Session(partial(self._read, request), self)
+        request.open_session_with(self)
 
     def after(self, request: Request, response: Response) -> Response:
         """Write the session if it changed, and not for a failure of the server (5xx)."""
-        session = sealed_session(self, request)
+        session = sealed_session(self, self._late, request)
         if session is None:
             return response
         answer = marked(response, request)
         if answer.status < 500:
             self._write(session, request, answer)
         return answer
+
+    def open_session(self, request: Request) -> Session:
+        """Return the session of a request, unread."""
+        return Session(partial(self._read, request), self)
 
     def _read(self, request: Request, _: Session) -> Kept | None:
         text = self._carrier.value(request)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.app.sessions.carrier import (
     MAX_AGE_S,
     Carrier,
+    Late,
     Lifetime,
     SameSite,
     begun_s,
@@ -83,6 +84,7 @@ class ServerSessions:
             persistent=persistent,
         )
         self._store = guard(store)
+        self._late = Late(self)
         waits = self._store.blocks
         self.abefore: Callable[[Request], Coroutine[Any, Any, None]] | None = self._fetch if waits else None
         self.aafter: Callable[[Request, Response], Coroutine[Any, Any, Response]] | None = (
@@ -90,7 +92,10 @@ class ServerSessions:
         )
 
     def before(self, request: Request) -> None:
-        """Open the session, unread."""
+        request.open_session_with(self)
+
+    def open_session(self, request: Request) -> Session:
+        """Return the session of a request, unread."""
 
         def read(session: Session) -> Kept | None:
             name = self._sent_name(request)
@@ -100,11 +105,11 @@ class ServerSessions:
                 session.is_lost = True
                 return None
 
-        request.session = Session(read, self)
+        return Session(read, self)
 
     def after(self, request: Request, response: Response) -> Response:
         """Write the session if it changed, and not for a failure of the server (5xx)."""
-        session = sealed_session(self, request)
+        session = sealed_session(self, self._late, request)
         if session is None:
             return response
         answer = marked(response, request)
@@ -119,19 +124,21 @@ class ServerSessions:
         return answer
 
     async def _fetch(self, request: Request) -> None:
-        """Open the session, read."""
+        """Open the session, read where there is anything to read."""
         name = self._sent_name(request)
+        if name is None:
+            request.open_session_with(self)
+            return
         kept, is_lost = None, False
-        if name is not None:
-            try:
-                kept = self._valid(await self._store.aget(self._key(name)))
-            except StoreError:
-                is_lost = True
+        try:
+            kept = self._valid(await self._store.aget(self._key(name)))
+        except StoreError:
+            is_lost = True
         request.session = session = Session(lambda _: kept, self)
         session.is_lost = is_lost
 
     async def _after_waiting(self, request: Request, response: Response) -> Response:
-        session = sealed_session(self, request)
+        session = sealed_session(self, self._late, request)
         if session is None:
             return response
         answer = marked(response, request)
