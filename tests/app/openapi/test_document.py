@@ -10,6 +10,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from penstock import (
+    CSRF,
     App,
     Body,
     BodyStream,
@@ -17,6 +18,7 @@ from penstock import (
     Cookie,
     Event,
     EventStream,
+    FetchMetadata,
     Field,
     File,
     FileResponse,
@@ -27,10 +29,12 @@ from penstock import (
     MultipartStream,
     Path,
     Query,
+    RateLimit,
     RedirectResponse,
     Request,
     Response,
     Router,
+    TrustedHosts,
     UploadFile,
     get,
 )
@@ -214,6 +218,19 @@ def _create(item: Item) -> Item: ...
 
 
 class TestOperations:
+    def test_callbacks_are_requests_made_later(self):
+        def paid(item: Item, x_signature: Annotated[str, Header()]) -> None:
+            """It was paid."""
+
+        app = App()
+        app.post("/", callbacks={"paid": {"{$request.body#/url}": paid}}, name="order")(_create)
+
+        made = operation(app, "/", "post")["callbacks"]["paid"]["{$request.body#/url}"]["post"]
+
+        assert (made["summary"], made["operationId"]) == ("It was paid", "order_paid")
+        assert [one["name"] for one in made["parameters"]] == ["X-Signature"]
+        assert list(made["responses"]) == ["204"]
+
     def test_summary_and_description_come_from_the_docstring(self):
         app = App()
 
@@ -721,6 +738,19 @@ class TestErrors:
         }
         assert "errors" in schemas["ValidationProblem"]["allOf"][1]["properties"]
         assert schemas["Problem"]["properties"].keys() >= {"type", "title", "status", "detail"}
+
+    def test_are_those_of_hooks_too(self):
+        app = App(hooks=[CSRF("x" * 32), TrustedHosts(["a.org"])])
+        router = Router(hooks=[FetchMetadata()])
+        router.route("/", ["GET", "POST"], hooks=[RateLimit("1/minute", lost="refuse")])(lambda: "")
+        app.include(router)
+
+        made = document(app)["paths"]["/"]
+
+        assert [code for code in made["get"]["responses"] if code > "3"] == ["400", "429", "503"]
+        assert [code for code in made["post"]["responses"] if code > "3"] == ["400", "403", "429", "503"]
+        assert made["get"]["responses"]["429"]["description"] == "Too many requests."
+        assert "application/problem+json" in made["get"]["responses"]["429"]["content"]
 
     def test_the_application_answers_itself_are_of_no_known_content(self):
         app = App()

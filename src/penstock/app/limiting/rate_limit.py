@@ -106,6 +106,11 @@ class RateLimit:
 
     # -- the hook
 
+    def refusals(self, method: str) -> dict[int, str]:  # noqa: ARG002 - the same for all
+        """For the OpenAPI document."""
+        lost = {503: "What counts the requests cannot be reached."} if self._lost == "refuse" else {}
+        return {429: "Too many requests."} | lost
+
     def before(self, request: Request) -> None:
         if self._exempt is None or not self._exempt(request):
             self._decide(request, self._count(self._key_of(request)))

@@ -48,7 +48,7 @@ def make_document(app: App) -> dict[str, Any]:
         for method in one.methods:
             # Templates that differ in converters alone are one path here: the first declared is described.
             if method.lower() not in item:
-                item[method.lower()] = operation(one, ids[index, method], kinds, security)
+                item[method.lower()] = operation(one, method, ids[index, method], kinds, security)
     document = _head(app.about)
     document["paths"] = paths
     if webhooks:

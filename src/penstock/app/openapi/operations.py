@@ -7,10 +7,12 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penstock.app.binding.signature import read_signature
 from penstock.app.openapi.bodies import request_body
 from penstock.app.openapi.parameters import every_argument, parameters_of
 from penstock.app.openapi.responses import possible_errors, responses_of
-from penstock.app.routing.router import inner_function
+from penstock.app.routing.router import Router, inner_function
+from penstock.app.routing.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from penstock.app.openapi.schemas import Schemas
     from penstock.app.openapi.security import SecuritySchemes
     from penstock.app.routing.router import Placed
-    from penstock.app.routing.template import Template
 
 METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE")
 """Those a Path Item Object has a place for."""
@@ -54,8 +55,10 @@ class Kinds(NamedTuple):
     output: Schemas
 
 
-def operation(described: Described, operation_id: str, kinds: Kinds, security: SecuritySchemes) -> Schema:
-    """Return the Operation Object of a route; the same for each of its methods but the id."""
+def operation(
+    described: Described, method: str, operation_id: str, kinds: Kinds, security: SecuritySchemes
+) -> Schema:
+    """Return the Operation Object of a route for one of its methods."""
     placed, route = described.placed, described.placed.route
     options: Any = route.options
     arguments = list(every_argument(described.signature))
@@ -83,12 +86,33 @@ def operation(described: Described, operation_id: str, kinds: Kinds, security: S
         errors += [401, 403] if any(needs[0].values()) else [401]
     model = options.get("response_model")
     returns = described.signature.returns if model is None else model
-    made["responses"] = responses_of(placed, returns, errors, kinds.output)
+    made["responses"] = responses_of(placed, returns, errors, kinds.output, method)
     if needs:
         made["security"] = needs
     if options.get("deprecated") or any(one.deprecated for one in placed.routers):
         made["deprecated"] = True
+    if "callbacks" in options:
+        made["callbacks"] = {
+            name: {
+                expression: {"post": _callback(described, name, function, kinds, security)}
+                for expression, function in by_expression.items()
+            }
+            for name, by_expression in options["callbacks"].items()
+        }
     return merged(made, options.get("openapi_extra", {}))
+
+
+def _callback(
+    described: Described, name: str, function: Any, kinds: Kinds, security: SecuritySchemes
+) -> Schema:
+    """Return the Operation Object of a request that is made to the client because of one of its own."""
+    router = Router()
+    router.post("/", name=name)(function)
+    placed = next(router.placed(apps=described.placed.apps))
+    template = Template("/", ("",))
+    signature = read_signature(function, template)
+    inner = Described(placed, template, signature, is_webhook=True)
+    return operation(inner, "POST", f"{described.placed.route.name}_{name}", kinds, security)
 
 
 def is_shown(placed: Placed) -> bool:

@@ -101,10 +101,12 @@ _FAULTS: Schema = {
 }
 
 
-def responses_of(placed: Placed, returns: object, errors: Iterable[int], schemas: Schemas) -> Schema:
+def responses_of(
+    placed: Placed, returns: object, errors: Iterable[int], schemas: Schemas, method: str
+) -> Schema:
     """Return the Responses Object of an operation."""
     route = placed.route
-    said: dict[str, Any] = {}
+    said = _refusals_of_hooks(placed, method)
     for router in placed.routers:
         said |= _by_code(router.responses, placed)
     said |= _by_code(route.options.get("responses", {}), placed)
@@ -182,6 +184,17 @@ def _successes(said: Iterable[str]) -> bool:
 
 
 # -- what the author says
+
+
+def _refusals_of_hooks(placed: Placed, method: str) -> dict[str, Any]:
+    """Return what the hooks round a route answer by themselves: those that have `refusals(method)` say it."""
+    hooks = [hook for router in placed.routers for hook in router.hooks]
+    found: dict[str, Any] = {}
+    for hook in (*hooks, *placed.route.options.get("hooks", ())):
+        refusals = getattr(hook, "refusals", None)
+        if callable(refusals):
+            found |= _by_code(refusals(method), placed)
+    return found
 
 
 def _by_code(said: Mapping[Any, Any], placed: Placed) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from penstock.http.form import FormLimits
 
@@ -44,6 +44,10 @@ class RouteOptions(TypedDict, total=False):
     in which "model" may name a type.
     """
     external_docs: str | Mapping[str, str]
+    callbacks: Mapping[str, Mapping[str, Callable[..., Any]]]
+    """Requests it makes to its client later: by name, then by the address as an expression such as
+    "{$request.body#/url}", a function with the parameters of the request, which is never called.
+    """
     include_in_schema: bool
     """False: the OpenAPI document says nothing of it."""
     openapi_extra: Mapping[str, Any]

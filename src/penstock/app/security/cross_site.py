@@ -40,6 +40,10 @@ class FetchMetadata:
             if not isinstance(template, str) or not template.startswith("/"):
                 raise ApplicationError(f"FetchMetadata: exempt: {template!r} is no template of a route")
 
+    def refusals(self, method: str) -> dict[int, str]:
+        """For the OpenAPI document."""
+        return {} if method in _SAFE else {403: "The request comes from another site."}
+
     def before(self, request: Request) -> None:
         if request.method in _SAFE or request.route in self._exempt:
             return

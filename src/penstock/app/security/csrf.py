@@ -102,6 +102,10 @@ class CSRF:
             except LocalProtocolError as error:
                 raise ApplicationError(f"CSRF: {error.detail}") from None
 
+    def refusals(self, method: str) -> dict[int, str]:
+        """For the OpenAPI document."""
+        return {} if method in SAFE else {403: "The token against forged requests is missing or not valid."}
+
     def before(self, request: Request) -> None:
         request.csrf = exchange = Exchange(self, request)
         if request.method in SAFE or self._is_exempt(request):

@@ -43,6 +43,10 @@ class TrustedHosts:
         self._exact = frozenset(host for host in listed if not host.startswith("*"))
         self._suffixes = tuple(host[1:] for host in listed if host.startswith("*"))
 
+    def refusals(self, method: str) -> dict[int, str]:  # noqa: ARG002 - the same for all
+        """For the OpenAPI document."""
+        return {400: "The request is malformed, or for a host that is not served here."}
+
     def before(self, request: Request) -> None:
         host = request.host
         if host in self._exact:
