@@ -341,6 +341,15 @@ class Request:
         return state
 
     @property
+    def is_personal(self) -> bool:
+        """True once the answer may hold a secret of this client, as a CSRF token is: it is for no cache."""
+        return bool(self._kept("is_personal"))
+
+    @is_personal.setter
+    def is_personal(self, value: bool) -> None:
+        self._keep("is_personal", value)
+
+    @property
     def csrf(self) -> Any:
         """What the hook `CSRF` knows of this request, for `csrf_token`; None without the hook."""
         return self._kept("csrf")

@@ -10,10 +10,13 @@ from penstock import (
     CSRF,
     App,
     HTMLResponse,
+    MemoryStore,
     Request,
     Response,
+    ResponseCache,
     Router,
     StreamResponse,
+    TestClient,
     csrf_token,
     rotate_csrf,
 )
@@ -469,3 +472,20 @@ def test_without_the_hook_there_is_no_token():
 def test_what_is_configured_wrongly_is_told_at_once(options, message):
     with pytest.raises(ApplicationError, match=re.escape(message)):
         CSRF(**{"secret": SECRET, **options})
+
+
+@pytest.mark.parametrize("order", ["outside", "inside"])
+@pytest.mark.parametrize("allow", [(), ("private", "set-cookie")])
+def test_a_page_with_a_token_is_in_no_cache(order, allow):
+    cache = ResponseCache(MemoryStore(), ttl_s=60, allow=allow)
+    hooks = [CSRF(SECRET), cache] if order == "outside" else [cache, CSRF(SECRET)]
+    app = make_app(*hooks)
+    with TestClient(app) as client:
+        first = client.get("/page").text
+        client.cookies.clear()
+        second = client.get("/page").text
+        client.cookies.clear()
+        assert client.get("/plain").text == client.get("/plain").text
+
+    assert first != second
+    assert len(first) == len(second) == 40

@@ -226,8 +226,9 @@ class Shelf:
             return Outcome(None, key, is_error=is_error)
         names = vary_names(response)
         stored = None
-        # The hook of sessions may stand further out, and mark the response only after this.
+        # The hooks of sessions and tokens may stand further out, and mark the response only after this.
         is_own = touched_session(request) is not None and "private" not in self._rules.allow
+        is_own = is_own or request.is_personal
         if names is not None and not is_own:
             is_personal = not asked.personal.issubset(names)
             stored = measure(response, self._rules, now, states or {}, is_personal=is_personal)

@@ -235,7 +235,7 @@ class Exchange:
                 self.rotate()
             elif not self.is_sealed:
                 self.is_new = True
-            self.is_asked = True
+            self.is_asked = self._request.is_personal = True
             self._token = masked(self.secret)
         return self._token
 
