@@ -67,6 +67,7 @@ def serving(issuer, **options):
                 yield ask, server, scheme
             finally:
                 issuer.gate.set()
+                wait_until(lambda: scheme._keys._fetch is None, "nothing is fetched any more")
 
 
 def token_of(which=0, **others):
