@@ -244,7 +244,7 @@ def test_a_method_in_another_process_is_refused_clearly():
     app = App()
     app.include(Heavy)
 
-    with pytest.raises(ApplicationError, match=r"would send its Heavy along to another process"):
+    with pytest.raises(ApplicationError, match="would send its Heavy along to another process"):
         app.compile()
 
 

@@ -63,8 +63,8 @@ def check_process(handler: Callable[..., Any], signature: Signature) -> None:
     name, module = getattr(function, "__qualname__", ""), getattr(function, "__module__", "")
     if inspect.ismethod(function):
         raise ApplicationError(
-            f"{where}: run='process' would send its {type(function.__self__).__name__} along to another "
-            "process; move the work to a function at module level"
+            f"{where}: run='process' needs a function defined with def at module level; this method would "
+            f"send its {type(function.__self__).__name__} along to another process"
         )
     if not inspect.isfunction(inspect.unwrap(function)) or "<lambda>" in name:
         raise ApplicationError(f"{where}: run='process' needs a function defined with def at module level")
