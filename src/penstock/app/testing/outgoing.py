@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 from urllib.parse import quote, urljoin, urlsplit
 
+from penstock.app.testing.multipart import encode_multipart
 from penstock.http.headers import MutableHeaders, render_fields
 from penstock.http.json import dumps
 from penstock.http.query import encode_query
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 
     from penstock.app.asgi_server import ForeignServer
+    from penstock.app.testing.multipart import Files
     from penstock.http.headers import HeaderSource
 
     Content = str | bytes | Iterable[bytes] | AsyncIterable[bytes]
@@ -34,6 +36,8 @@ class Options(TypedDict, total=False):
     content: Content
     data: Mapping[str, object]
     """Sent as an urlencoded form."""
+    files: Files
+    """Sent with `data` as a multipart form: by field name octets, (name, octets) or (name, octets, type)."""
     follow_redirects: bool
     timeout: float | None
     """Seconds for each wait; None: no limit."""
@@ -123,7 +127,12 @@ def make_outgoing(
     content: Content | None = options.get("content")
     if isinstance(content, str):
         content = content.encode()
-    if "json" in options:
+    if "files" in options:
+        if "json" in options or "content" in options:
+            raise ValueError("files go with data, not with json or content")
+        kind, content = encode_multipart(options.get("data") or {}, options["files"])
+        headers.set("Content-Type", kind)
+    elif "json" in options:
         content = dumps(options["json"])
         headers.setdefault("Content-Type", "application/json")
     elif options.get("data") is not None:
