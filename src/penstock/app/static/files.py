@@ -134,6 +134,7 @@ class StaticFiles(Router):
                     cancel_on_disconnect=False,
                     tags=(),
                     summary=None,
+                    options={"include_in_schema": False},  # files are no operations
                 ),
                 apps,
                 routers,
