@@ -82,6 +82,9 @@ class NoServer:
     def run_soon(self, coroutine: Any) -> Any:
         raise NotImplementedError
 
+    def keep(self, task: Any) -> None:
+        raise NotImplementedError
+
     async def run_in_thread(self, *_: object) -> Any:
         raise NotImplementedError
 

@@ -325,6 +325,40 @@ def test_a_client_that_leaves_takes_nobody_with_it():
         assert second.take().content == b"made 1"
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_a_dependency_opens_is_closed_once_for_each_making(is_async):
+    app, events = App(), []
+
+    def connection():
+        events.append("open")
+        yield "x"
+        events.append("close")
+
+    async def aconnection():
+        events.append("open")
+        yield "x"
+        events.append("close")
+
+    if is_async:
+
+        @app.get("/a", cached=60)
+        async def handle(x: str = Depends(aconnection)) -> str:
+            return x
+
+    else:
+
+        @app.get("/a", cached=60)
+        def plain_handle(x: str = Depends(connection)) -> str:
+            return x
+
+    with serve(app) as running:
+        for _ in range(3):
+            assert running.ask("/a").content == b"x"
+        wait_until(lambda: len(events) >= 2)
+
+    assert events == ["open", "close"]
+
+
 def test_over_a_socket_the_same_octets_each_time(kind):
     app = App()
     declare(app, lambda: {"a": 1}, kind)

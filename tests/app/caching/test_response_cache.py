@@ -11,6 +11,7 @@ import pytest
 
 from penstock.app.application import App
 from penstock.app.caching.response_cache import ResponseCache
+from penstock.app.injection.depends import Depends
 from penstock.app.routing.router import Router
 from penstock.app.stores.memory import MemoryStore
 from penstock.app.stores.redis import RedisStore
@@ -19,6 +20,7 @@ from penstock.http.request import Request
 from penstock.http.response import Response, StreamResponse, TextResponse
 from penstock.http.status import reason
 from tests.app.caching.refreshers import close_after_refreshing, join_refreshers
+from tests.server.harness import serve
 
 WAIT_S = 30
 
@@ -526,6 +528,44 @@ def test_a_stale_response_is_sent_while_a_new_one_is_made(site):
 
 async def settle(site):
     await asyncio.gather(*site.cache._refreshing.values())
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_making_one_meanwhile_opened_is_closed(is_async):
+    opened, closed = [], []
+
+    def connection():
+        opened.append(1)
+        yield "x"
+        closed.append(1)
+
+    async def aconnection():
+        opened.append(1)
+        yield "x"
+        closed.append(1)
+
+    now = [1_000.0]
+    app = App(hooks=[ResponseCache(MemoryStore(), ttl_s=60, stale_s=60, clock=lambda: now[0])])
+    if is_async:
+
+        @app.get("/a")
+        async def handle(x: str = Depends(aconnection)) -> str:
+            return x
+
+    else:
+
+        @app.get("/a")
+        def plain_handle(x: str = Depends(connection)) -> str:
+            return x
+
+    with serve(app) as running:
+        assert running.ask("/a").get("x-cache") == "MISS"
+        now[0] += 70
+        assert running.ask("/a").get("x-cache") == "STALE"
+        wait_until(lambda: running.ask("/a").get("x-cache") == "HIT")
+        wait_until(lambda: len(closed) == 2)
+
+    assert len(opened) == 2
 
 
 def test_the_one_made_meanwhile_is_whole_whatever_was_asked_for(site):

@@ -24,6 +24,7 @@ from penstock.app.caching.stored import Rules, default_statuses
 from penstock.app.caching.tags import state_key
 from penstock.app.stores.guard import guard
 from penstock.errors import ApplicationError, StoreError
+from penstock.http.endings import close_endings
 from penstock.http.framing import Framing
 from penstock.http.headers import Headers
 from penstock.http.request import Request
@@ -202,6 +203,8 @@ class ResponseCache:
             except Exception:
                 _log.exception("%s could not be made anew; the stale response stays", request.raw_path)
             finally:
+                for ending in other.take_endings():
+                    ending.close(None)
                 self._places.release()
 
         Thread(target=copy_context().run, args=(refresh,), daemon=True, name="penstock-cache").start()
@@ -223,9 +226,13 @@ class ResponseCache:
                 await self._loop_flights.run(key, make)
             except Exception:
                 _log.exception("%s could not be made anew; the stale response stays", request.raw_path)
+            finally:
+                await close_endings(other)
 
         task = self._refreshing[loop, key] = loop.create_task(refresh())
         task.add_done_callback(lambda _: self._refreshing.pop((loop, key)))
+        if request.server is not None:
+            request.server.keep(task)
 
     # -- doing what steps ask of the store
 
