@@ -35,7 +35,7 @@ class About(TypedDict, total=False):
     """Addresses, or Server Objects."""
     tag_descriptions: Mapping[str, str | Mapping[str, Any]]
     """A description, or a Tag Object, by tag, in the order pages show them."""
-    responses: Mapping[int | str, Any]
+    responses: Mapping[Any, Any]
     """What any of its routes may answer, too, as in the option of routes."""
     external_docs: str | Mapping[str, str]
     webhooks: Router

@@ -51,7 +51,7 @@ class Controller:
     prefix: str = ""
     tags: Iterable[str] = ()
     hooks: Iterable[object] = ()
-    responses: Mapping[int | str, Any] | None = None
+    responses: Mapping[Any, Any] | None = None
     deprecated: bool = False
     include_in_schema: bool = True
     dependencies: Iterable[object] = ()

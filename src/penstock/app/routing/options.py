@@ -39,7 +39,7 @@ class RouteOptions(TypedDict, total=False):
     deprecated: bool
     operation_id: str
     """The name of the route unless given."""
-    responses: Mapping[int | str, Any]
+    responses: Mapping[Any, Any]
     """What else it answers, by status: a text, a type, None for no content, or a Response Object of OpenAPI,
     in which "model" may name a type.
     """

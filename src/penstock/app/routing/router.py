@@ -114,7 +114,7 @@ class Router(DeclaresHooks, DeclaresExceptionHandlers):
         *,
         tags: Iterable[str] = (),
         hooks: Iterable[object] = (),
-        responses: Mapping[int | str, Any] | None = None,
+        responses: Mapping[Any, Any] | None = None,
         deprecated: bool = False,
         include_in_schema: bool = True,
         dependencies: Iterable[object] = (),
