@@ -1,10 +1,11 @@
 """Where the document is served: where its author says, else in development only."""
 
+import gzip
 import sys
 
 import pytest
 
-from penstock import App, Request, Response, TestClient
+from penstock import App, Compression, Request, Response, TestClient
 from penstock.errors import RouteConflict
 from penstock.http.json import loads
 from tests.server.harness import serve
@@ -46,6 +47,20 @@ class TestServed:
             b"",
             str(len(first.content)),
         )
+
+    def test_compressed_for_those_who_ask_and_known_again(self):
+        app = App(openapi_url="/openapi.json", description="x" * 5000, compression=Compression())
+        accept = {"Accept-Encoding": "gzip"}
+
+        with TestClient(app) as client:
+            plain = client.get("/openapi.json")
+            coded = client.get("/openapi.json", headers=accept)
+            known = {**accept, "If-None-Match": coded.headers["etag"]}
+            again = client.get("/openapi.json", headers=known)
+
+        assert (coded.headers["content-encoding"], again.status) == ("gzip", 304)
+        assert gzip.decompress(coded.content) == plain.content
+        assert "content-encoding" not in plain.headers
 
     def test_behind_the_hooks_of_the_application(self):
         class Guard:

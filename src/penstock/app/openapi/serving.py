@@ -48,4 +48,4 @@ def _keep(document: dict[str, Any], prefix: str) -> KeptResponse:
     body = dumps(document)
     tag = hashlib.sha256(body).hexdigest()[:32]
     fields = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
-    return KeptResponse(Response(body, 200, fields, JSON))
+    return KeptResponse(Response(body, 200, fields, JSON), may_be_coded=True)
