@@ -13,6 +13,8 @@ from penstock.app.application import App
 from penstock.app.caching.response_cache import ResponseCache
 from penstock.app.injection.depends import Depends
 from penstock.app.routing.router import Router
+from penstock.app.security.csrf import CSRF
+from penstock.app.sessions.cookie import CookieSessions
 from penstock.app.stores.memory import MemoryStore
 from penstock.app.stores.redis import RedisStore
 from penstock.errors import ApplicationError
@@ -20,6 +22,7 @@ from penstock.http.request import Request
 from penstock.http.response import Response, StreamResponse, TextResponse
 from penstock.http.status import reason
 from tests.app.caching.refreshers import close_after_refreshing, join_refreshers
+from tests.app.driver import get
 from tests.server.harness import serve
 
 WAIT_S = 30
@@ -303,6 +306,37 @@ def test_unless_the_response_says_it_is_for_everybody(site, field):
     site.open()
 
     assert site.marks({field: "me"}, {field: "you"}, {}) == ["MISS", "HIT", "HIT"]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda request: request.session.get("user"),
+        lambda request: request.csrf.token(),
+        lambda request: setattr(request, "is_personal", True),
+    ],
+)
+@pytest.mark.parametrize("options", [{"hooks": True}, {"cached": 60, "cached_vary": []}])
+def test_what_was_made_of_a_session_or_a_token_is_kept_for_nobody(use, options):
+    """Also for who comes without a cookie, and whatever the hooks further out will say of it."""
+    calls = []
+    if "hooks" in options:
+        options = {"hooks": [ResponseCache(MemoryStore(), ttl_s=60)]}
+    app = App(hooks=[CookieSessions("a" * 32), CSRF("b" * 32)])
+
+    @app.get("/a", run="inline", **options)
+    def handle(request: Request) -> str:
+        calls.append(1)
+        if "x-plain" not in request.headers:
+            use(request)
+        return "page"
+
+    for _ in range(2):
+        assert get(app, "/a").body == b"page"
+    assert len(calls) == 2
+    for _ in range(2):
+        get(app, "/a", headers=(("x-plain", "1"),))
+    assert len(calls) == 3
 
 
 def test_unless_it_varies_by_that(site):

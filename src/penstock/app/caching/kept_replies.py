@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from penstock.app.caching.cache_control import read_cache_control
 from penstock.app.caching.flight import LoopFlights, ThreadFlights
+from penstock.app.caching.personal import is_personal
 from penstock.app.hooks import read_hook
 from penstock.app.injection.tree import walk
 from penstock.app.layers import Laid
@@ -139,7 +140,10 @@ class KeptReplies:
         if self._laid.run != INLINE:
             return self._make_later(request, key)
         answer = self._laid.call(request)
-        return self._kept(key, answer) if isinstance(answer, Response) else self._keep_later(key, answer)
+        if isinstance(answer, Response):
+            self._keep(request, key, answer)
+            return answer
+        return self._keep_later(request, key, answer)
 
     def call_in_thread(self, request: Request) -> Answer:
         """The same for one who waits in a thread."""
@@ -152,7 +156,7 @@ class KeptReplies:
 
         def make() -> _Entry | None:
             made.append(self._laid.call(request))
-            return self._keep(key, made[0]) if isinstance(made[0], Response) else None
+            return self._keep(request, key, made[0]) if isinstance(made[0], Response) else None
 
         entry = self._flights.run(key, make)
         if made:
@@ -170,7 +174,7 @@ class KeptReplies:
 
         async def make() -> _Entry | None:
             made.append(await self._make(request))
-            return self._keep(key, made[0])
+            return self._keep(request, key, made[0])
 
         entry = await self._loop_flights.run(key, make)
         if made:
@@ -189,17 +193,17 @@ class KeptReplies:
             return await self._failures.answer_async(request, error)
         return answer if isinstance(answer, Response) else await answer
 
-    async def _keep_later(self, key: Hashable, answer: Awaitable[Response]) -> Response:
-        return self._kept(key, await answer)
-
-    def _kept(self, key: Hashable, response: Response) -> Response:
-        self._keep(key, response)
+    async def _keep_later(self, request: Request, key: Hashable, answer: Awaitable[Response]) -> Response:
+        response = await answer
+        self._keep(request, key, response)
         return response
 
-    def _keep(self, key: Hashable, response: Response) -> _Entry | None:
+    def _keep(self, request: Request, key: Hashable, response: Response) -> _Entry | None:
         """Keep a reply; None when it is not for others, or not for later."""
         size = len(response.body) + 1_000
         if response.is_stream or response.status not in _STATUSES or size > _BYTES // 8:
+            return None
+        if is_personal(request):
             return None
         own = response.own_headers
         if own is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote_plus
 
 from penstock.app.caching.cache_control import NONE, read_cache_control
+from penstock.app.caching.personal import is_personal
 from penstock.app.caching.stored import (
     Rules,
     Stored,
@@ -222,7 +223,7 @@ class Shelf:
         """Keep a response, if it may be kept."""
         key, now = asked.key, self._clock()
         is_error = response.status in _ERRORS
-        if request.method != "GET":
+        if request.method != "GET" or is_personal(request):
             return Outcome(None, key, is_error=is_error)
         names = vary_names(response)
         stored = None
@@ -230,8 +231,8 @@ class Shelf:
         is_own = touched_session(request) is not None and "private" not in self._rules.allow
         is_own = is_own or request.is_personal
         if names is not None and not is_own:
-            is_personal = not asked.personal.issubset(names)
-            stored = measure(response, self._rules, now, states or {}, is_personal=is_personal)
+            is_own = not asked.personal.issubset(names)
+            stored = measure(response, self._rules, now, states or {}, is_personal=is_own)
         if stored is None or names is None:
             if not asked.is_alone and not is_error:
                 self._note_never_kept(key)

@@ -7,6 +7,7 @@ None, never an exception.
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import sha256
 from struct import Struct
 from struct import error as struct_error
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from penstock.http.request import Request
 
 _LENGTH: Final = Struct(">I")
+_LONG: Final = 100  # octets of what a request says; beyond that their digest does
 _RESPONSE: Final = b"R1"
 _VARIANTS: Final = b"V1"
 # RFC 9110 §15.1 calls them cacheable without being told; 404 and 410 are left to those who say so.
@@ -172,8 +174,9 @@ def vary_names(response: Response) -> tuple[str, ...] | None:
 def variant_key(key: str, variants: Variants, request: Request) -> str:
     """Return the key of the variant for a request: what it says in those fields, spaces aside."""
     get_all = request.headers.get_all
-    said = [[name, [" ".join(value.split()) for value in get_all(name)]] for name in variants.names]
-    return f"{key} {variants.word} {dumps(said).decode()}"
+    said = dumps([[name, [" ".join(value.split()) for value in get_all(name)]] for name in variants.names])
+    shown = said.decode() if len(said) <= _LONG else sha256(said).hexdigest()
+    return f"{key} {variants.word} {shown}"
 
 
 def write(kept: Stored | Variants) -> bytes:
