@@ -66,6 +66,13 @@ def too_much(limit: str, detail: str) -> HTTPError:
     return HTTPError(413, detail, limit=limit)
 
 
+def beyond_total(error: HTTPError) -> HTTPError:
+    """Return what the server refuses content with, naming the limit when that is too long."""
+    if error.status == 413:
+        error.extensions.setdefault("limit", "total_bytes")
+    return error
+
+
 def wrong_type(*, takes_multipart: bool = True) -> HTTPError:
     """Return the refusal of content that is no form."""
     accepted = f"{URLENCODED}, {MULTIPART}" if takes_multipart else URLENCODED

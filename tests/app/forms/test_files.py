@@ -280,6 +280,7 @@ def test_a_route_with_files_has_a_limit_of_its_own():
         small, files = ask(server, body, "/small"), ask(server, body, "/files")
 
     assert small.status == 413
+    assert msgspec.json.decode(small.content)["limit"] == "total_bytes"
     assert files.status == 413
     assert msgspec.json.decode(files.content)["limit"] == "file_bytes"
 

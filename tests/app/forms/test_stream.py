@@ -132,11 +132,21 @@ def test_a_stream_that_is_no_form_is_refused(handler, body, fields, status):
         assert client.ask("/", "POST", fields, body=body).status == status
 
 
-def test_a_stream_has_the_limit_of_its_route():
-    app = app_with(in_task, body_limit=1_000)
+@pytest.mark.parametrize("handler", [in_thread, in_task])
+@pytest.mark.parametrize("is_chunked", [True, False])
+def test_a_stream_has_the_limit_of_its_route(handler, is_chunked):
+    app = app_with(handler, body_limit=1_000)
 
     with serve(app) as server, server.connect() as client:
-        assert client.ask("/", "POST", HEAD, body=SMALL).status == 413
+        if is_chunked:
+            client.send(request("/", "POST", HEAD, "Transfer-Encoding: chunked"))
+            client.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(SMALL), SMALL))
+            reply = client.take()
+        else:
+            reply = client.ask("/", "POST", HEAD, body=SMALL)
+
+    assert reply.status == 413
+    assert msgspec.json.decode(reply.content)["limit"] == "total_bytes"
 
 
 @pytest.mark.parametrize("is_async", [True, False])

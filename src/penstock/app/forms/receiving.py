@@ -12,8 +12,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.forms.spool import Spools
+from penstock.errors import HTTPError
 from penstock.http.building import begin_form
-from penstock.http.form import FormData
+from penstock.http.form import FormData, beyond_total
 from penstock.http.handler import INLINE, TASK, THREAD
 from penstock.http.multipart import load_parser
 
@@ -120,8 +121,10 @@ async def receive_form(request: Request, limits: FormLimits) -> Received:
         if spools.has_disk:
             await run(spools.write_out)
         received = Received(request.keep_form(builder.finish()), THREAD if spools.has_disk else INLINE)
-    except BaseException:  # a cancel, too
+    except BaseException as error:  # a cancel, too
         spools.close()
+        if isinstance(error, HTTPError):
+            beyond_total(error)
         raise
     request.linger(received)
     return received

@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import HTTPError
-from penstock.http.form import DEFAULT_LIMITS, MULTIPART, FormLimits, media_type_of
+from penstock.http.form import DEFAULT_LIMITS, MULTIPART, FormLimits, beyond_total, media_type_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -134,7 +134,11 @@ class MultipartStream:
                 raise RuntimeError("on the loop, a form is read with `async for`")
             self._pieces = iter(self._content if self._content is not None else [self._body])
         while (event := self._taken()) is _MORE:
-            self._feed(next(self._pieces, b""))
+            try:
+                piece = next(self._pieces, b"")
+            except HTTPError as error:
+                raise beyond_total(error) from None
+            self._feed(piece)
         return event
 
     async def anext_event(self) -> Any:
@@ -142,7 +146,11 @@ class MultipartStream:
         if self._pieces is None:
             self._pieces = aiter(self._content if self._content is not None else _whole(self._body))
         while (event := self._taken()) is _MORE:
-            self._feed(await anext(self._pieces, b""))
+            try:
+                piece = await anext(self._pieces, b"")
+            except HTTPError as error:
+                raise beyond_total(error) from None
+            self._feed(piece)
         return event
 
     def _taken(self) -> Any:
