@@ -12,6 +12,7 @@ from penstock.errors import LocalProtocolError
 from penstock.http import cookies as module
 from penstock.http.cookies import parse_cookies, render_set_cookie
 from penstock.http.headers import MutableHeaders
+from penstock.http.request import Request
 
 TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 OCTETS = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) not in '",;\\')
@@ -308,3 +309,20 @@ def test_any_text_gives_one_field_or_a_local_error(
     expected = 2 + (path is not None) + (domain is not None) + secure + http_only
     assert len(field.split(";")) == expected
     assert MutableHeaders({"Set-Cookie": field}).rendered() == f"Set-Cookie: {field}\r\n".encode("ascii")
+
+
+def test_cookies_that_come_again_are_nobody_elses():
+    first = Request.build(headers=[("cookie", "a=1; b=2")]).cookies
+    first["a"] = "changed"
+    del first["b"]
+
+    assert Request.build(headers=[("cookie", "a=1; b=2")]).cookies == {"a": "1", "b": "2"}
+
+
+def test_what_is_kept_of_cookies_has_a_bound():
+    for number in range(1000):
+        Request.build(headers=[("cookie", f"a={number}")]).cookies  # noqa: B018
+    Request.build(headers=[("cookie", "a=" + "x" * 10_000)]).cookies  # noqa: B018
+
+    assert len(module._seen) <= 256
+    assert max(map(len, module._seen)) <= 4096

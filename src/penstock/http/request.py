@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from penstock.http.cookies import parse_cookies
+from penstock.http.cookies import cookies_of
 from penstock.http.framing import Framing
 from penstock.http.headers import Headers
 
@@ -141,7 +141,7 @@ class Request:
         """The cookies the client sent; the first of a repeated name wins."""
         cookies: dict[str, str] | None = self._kept("cookies")
         if cookies is None:
-            cookies = self._keep("cookies", parse_cookies(self.headers.get("cookie", "")))
+            cookies = self._keep("cookies", cookies_of(self.headers.get("cookie", "")))
         return cookies
 
     @property
