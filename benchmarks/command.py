@@ -31,6 +31,7 @@ NAMES = (
     "many_clients",
     "websocket",
     "servers",
+    "injection",
     "tls",
 )
 """Each a module with `measure(options) -> Report`."""

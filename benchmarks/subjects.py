@@ -22,9 +22,14 @@ APPS = Path(__file__).resolve().parent / "apps"
 
 HELLO = "hello"
 API = "api"
+INJECTION = "injection"
 WORKLOADS = {
     HELLO: ("/", b"Hello, World!"),
     API: ("/users/42?verbose=true", {"id": 42, "name": "user-42", "verbose": True}),
+    INJECTION: (
+        "/items/42?token=ada&page=3",
+        {"id": 42, "open": True, "user": "ada", "trail": 1, "from": 40},
+    ),
 }
 """Workload -> target, and the content that is right: octets, or a value in JSON."""
 
@@ -42,6 +47,7 @@ class Candidate(NamedTuple):
 def candidates(peers: Path | None) -> dict[str, Candidate]:
     """Return every server known here by name; ours first."""
     hello, both = frozenset({HELLO}), frozenset({HELLO, API})
+    injection = frozenset({INJECTION})
     python = find_python(peers)
     ours = (
         sys.executable,
@@ -63,6 +69,10 @@ def candidates(peers: Path | None) -> dict[str, Candidate]:
         "penstock": Candidate((*ours, "penstock_apps:on_loop"), both),
         "penstock-threads": Candidate((*ours, "penstock_apps:in_threads"), both),
         "penstock-inline": Candidate((*ours, "penstock_apps:inline"), both),
+        "penstock-async": Candidate((*ours, "injection_penstock:on_loop"), injection),
+        "penstock-def": Candidate((*ours, "injection_penstock:in_threads"), injection),
+        "fastapi-async": Candidate((*uvicorn, "injection_fastapi:on_loop"), injection, (*fast, "fastapi")),
+        "fastapi-def": Candidate((*uvicorn, "injection_fastapi:in_threads"), injection, (*fast, "fastapi")),
         "nginx": Candidate(("nginx", "-c", "{folder}/nginx.conf"), hello, ("$nginx",)),
         "fastwsgi": Candidate((python, "-c", fastwsgi), hello, ("fastwsgi",)),
         "granian-wsgi": Candidate((*granian, "wsgi", "raw_wsgi:app"), hello, ("granian",)),

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock import App, AsyncTestClient, Depends, HTTPError, Request, StreamResponse, TestClient, WebSocket
@@ -515,6 +515,7 @@ trees = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(roots=st.lists(trees, min_size=1, max_size=3), is_async=st.booleans(), fails=st.booleans())
 def test_whatever_is_opened_is_closed_in_reverse(roots, is_async, fails):
     events: list[tuple[str, object]] = []
