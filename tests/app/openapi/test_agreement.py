@@ -215,7 +215,7 @@ def schema_of(validator) -> dict[str, Any]:
 
 
 SETTINGS = settings(
-    max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+    max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
 )
 
 
@@ -234,7 +234,7 @@ def test_a_value_is_accepted_by_both_or_by_neither(data):
         assert schema.is_valid(value) == accepts, (value, schema.schema)
 
 
-@settings(SETTINGS, max_examples=20)
+@settings(SETTINGS, max_examples=15)
 @given(st.lists(SHAPES, min_size=1, max_size=4))
 def test_an_application_of_any_models_has_a_valid_document(shapes):
     app = App()

@@ -682,6 +682,11 @@ class TestResponses:
             "404": ["application/problem+json"],
         }
 
+    def test_what_is_said_of_all_the_others_is_about_errors(self):
+        made = returns(None, responses={"default": "What went wrong.", "3XX": "Elsewhere."})
+
+        assert contents(made) == {"204": [], "3XX": [], "default": ["application/problem+json"]}
+
     def test_of_routers_hold_for_all_their_routes(self):
         app, router = App(), Router("/a", responses={404: "none here", 409: "twice"})
         router.get("/b", responses={409: "once more"})(lambda: "")

@@ -239,9 +239,9 @@ def _media_type(code: str) -> str:
 
 
 def _default_content(placed: Placed, code: str, schemas: Schemas) -> Content:
-    if code[0] in "45":
-        return _problem_content(placed, int(code) if code.isdigit() else 0, schemas)
-    return {}
+    if code[0] in "123":
+        return {}
+    return _problem_content(placed, int(code) if code.isdigit() else 0, schemas)
 
 
 def _problem_content(placed: Placed, status: int, schemas: Schemas) -> Content:
