@@ -218,6 +218,21 @@ def _create(item: Item) -> Item: ...
 
 
 class TestOperations:
+    def test_routes_of_a_host_name_it_as_their_server(self):
+        app, of_tenant, of_host = App(), Router(), Router()
+        of_tenant.get("/a")(lambda tenant: "")
+        of_host.get("/b")(lambda: "")
+        app.host("{tenant}.example.org", of_tenant)
+        app.host("api.example.org", of_host)
+        app.get("/c")(lambda: "")
+
+        assert operation(app, "/a")["servers"] == [
+            {"url": "//{tenant}.example.org", "variables": {"tenant": {"default": "tenant"}}}
+        ]
+        assert "parameters" not in operation(app, "/a")
+        assert operation(app, "/b")["servers"] == [{"url": "//api.example.org"}]
+        assert "servers" not in operation(app, "/c")
+
     def test_callbacks_are_requests_made_later(self):
         def paid(item: Item, x_signature: Annotated[str, Header()]) -> None:
             """It was paid."""

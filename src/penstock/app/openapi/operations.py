@@ -89,6 +89,8 @@ def operation(
     made["responses"] = responses_of(placed, returns, errors, kinds.output, method)
     if needs:
         made["security"] = needs
+    if placed.host:
+        made["servers"] = [_server_of(placed.host)]
     if options.get("deprecated") or any(one.deprecated for one in placed.routers):
         made["deprecated"] = True
     if "callbacks" in options:
@@ -113,6 +115,17 @@ def _callback(
     signature = read_signature(function, template)
     inner = Described(placed, template, signature, is_webhook=True)
     return operation(inner, "POST", f"{described.placed.route.name}_{name}", kinds, security)
+
+
+def _server_of(host: str) -> Schema:
+    """Return the Server Object of a host, whose parameters are variables.
+
+    >>> _server_of("{tenant:slug}.example.org")
+    {'url': '//{tenant}.example.org', 'variables': {'tenant': {'default': 'tenant'}}}
+    """
+    url = re.sub(r":[^{}]*}", "}", host)
+    variables = {name: {"default": name} for name in re.findall(r"{([^{}]*)}", url)}
+    return {"url": f"//{url}", "variables": variables} if variables else {"url": f"//{url}"}
 
 
 def is_shown(placed: Placed) -> bool:
