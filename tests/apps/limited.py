@@ -6,7 +6,7 @@ import os
 
 from penstock import App, RateLimit, RedisStore, ResponseCache
 
-store = RedisStore(os.environ["TEST_REDIS_URL"], timeout_s=20)
+store = RedisStore(os.environ["TEST_REDIS_URL"], timeout_s=float(os.environ.get("TEST_REDIS_TIMEOUT", "20")))
 app = App()
 app.on_shutdown(store.aclose)
 
@@ -23,6 +23,11 @@ async def window() -> int:
 
 @app.get("/page", hooks=[ResponseCache(store, ttl_s=600)])
 async def page() -> int:
+    return os.getpid()
+
+
+@app.get("/plain-page", hooks=[ResponseCache(store, ttl_s=600)])
+def plain_page() -> int:
     return os.getpid()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -54,3 +55,24 @@ def test_a_response_kept_by_one_worker_is_sent_by_the_others(server):
 
     assert {(status, content, mark) for status, content, mark in replies} == {(200, maker, "HIT")}
     assert len({content for _, content, _ in ask_many(server, "/who", 60)}) > 1
+
+
+def test_while_redis_stands_still_requests_go_on():
+    targets = ["/page", "/plain-page", "/bucket", "/window"]
+    with (
+        redis_server() as redis,
+        serving("tests.apps.limited:app", TEST_REDIS_URL=redis.url, TEST_REDIS_TIMEOUT="0.3") as server,
+    ):
+        redis.hold()
+        try:
+            replies = [ask(server, target) for target in targets * 5]
+        finally:
+            redis.release()
+
+        assert {status for status, _, _ in replies} == {200}
+        assert {mark for _, _, mark in replies} == {"MISS", None}
+        server.wait_for_log(r"RedisStore \S+ is lost, requests go on without it")
+        end = time.monotonic() + WAIT_S
+        while ask(server, "/page")[2] != "HIT":
+            assert time.monotonic() < end
+        server.wait_for_log(r"RedisStore \S+ is back after")

@@ -227,7 +227,8 @@ def is_async(request):
 
 
 def test_every_answer_says_what_is_left(is_async, algorithm):
-    site = Site(RateLimit("2/minute", name="api", algorithm=algorithm), is_async=is_async)
+    store = MemoryStore(clock=lambda: 1_234.567)
+    site = Site(RateLimit("2/minute", name="api", algorithm=algorithm, store=store), is_async=is_async)
 
     first, second, third = (site.ask() for _ in range(3))
 

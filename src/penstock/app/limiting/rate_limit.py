@@ -125,7 +125,7 @@ class RateLimit:
             return response
         changed = own_copy(response, request)
         changed.headers.append("RateLimit-Policy", self._policy)
-        left = f'"{self.name}";r={verdict.remaining};t={ceil(verdict.full_in_s)}'
+        left = f'"{self.name}";r={verdict.remaining};t={_whole(verdict.full_in_s)}'
         changed.headers.append("RateLimit", left)
         return changed
 
@@ -182,7 +182,7 @@ class RateLimit:
         if request is not None:
             setattr(request.state, self._state, verdict)
         if not verdict.is_allowed:
-            retry_in_s = max(1, ceil(verdict.retry_in_s))
+            retry_in_s = max(1, _whole(verdict.retry_in_s))
             raise HTTPError(
                 429,
                 f"more than {self.rate.quota} requests in {self.rate.window_s} s; again in {retry_in_s} s",
@@ -191,6 +191,10 @@ class RateLimit:
                 headers={"Retry-After": str(retry_in_s)},
                 **{"violated-policies": [self.name]},
             )
+
+
+def _whole(seconds: float) -> int:
+    return ceil(seconds - 1e-4)  # what rounding has added is no second
 
 
 def client_key(request: Request) -> str:
