@@ -66,6 +66,15 @@ def person(shop):
         yield someone
 
 
+@pytest.fixture(scope="module")
+def seller(shop):
+    """Somebody who is logged in already; `token` is hers for the API."""
+    with Person(shop.url) as someone:
+        someone.sign_up("sally")
+        someone.token = bearer(shop.url, "sally")
+        yield someone
+
+
 def test_a_session_begins_with_signing_up_and_holds_in_every_worker(shop, person):
     person.sign_up("ann")
 
@@ -99,41 +108,36 @@ def test_who_is_not_logged_in_is_sent_to_the_login(shop, person, path):
     assert (reply.status_code, reply.headers["location"]) == (303, "/login")
 
 
-def test_a_photo_is_stored_under_a_name_of_the_shop(shop, person):
-    person.sign_up("cleo")
-
-    reply = person.send_form(
+def test_a_photo_is_stored_under_a_name_of_the_shop(shop, seller):
+    reply = seller.send_form(
         "/sell", name="A <b>pump</b>", price="12.50", files={"photo": ("../../evil.html", PNG)}
     )
 
     assert reply.status_code == 303
-    page = person.get("/").text
+    page = seller.get("/").text
     assert "A &lt;b&gt;pump&lt;/b&gt;" in page
     assert "12.50 €" in page
-    photo = person.get(re.search(r'src="(/photos/[0-9a-f]{16}\.png)"', page)[1])
+    photo = seller.get(re.search(r'src="(/photos/[0-9a-f]{16}\.png)"', page)[1])
     assert photo.content == PNG
     assert photo.headers["content-type"] == "image/png"
 
 
-def test_what_is_no_photo_is_refused(shop, person):
-    person.sign_up("dora")
-
+def test_what_is_no_photo_is_refused(shop, seller):
     files = {"photo": ("page.png", b"<script>alert(1)</script>", "image/png")}
 
-    assert person.send_form("/sell", name="x", price="1", files=files).status_code == 415
-    assert person.send_form("/sell", name="", price="1").status_code == 422
-    assert person.send_form("/sell", name="x", price="-1").status_code == 422
+    assert seller.send_form("/sell", name="x", price="1", files=files).status_code == 415
+    assert seller.send_form("/sell", name="", price="1").status_code == 422
+    assert seller.send_form("/sell", name="x", price="-1").status_code == 422
 
 
-def test_an_order_is_confirmed_after_the_reply(shop, person):
-    person.sign_up("emil")
-    person.send_form("/sell", name="Lamp", price="3")
-    item = re.search(r"/goods/(\d+)/buy", person.get("/").text)[1]
+def test_an_order_is_confirmed_after_the_reply(shop, seller):
+    seller.send_form("/sell", name="Lamp", price="3")
+    item = re.search(r"/goods/(\d+)/buy", seller.get("/").text)[1]
 
-    assert person.send_form(f"/goods/{item}/buy", page="/").headers["location"] == "/orders"
+    assert seller.send_form(f"/goods/{item}/buy", page="/").headers["location"] == "/orders"
 
-    wait_until(lambda: "Lamp, 3.00 € <small>confirmed" in person.get("/orders").text)
-    assert person.send_form("/goods/99999/buy", page="/").status_code == 404
+    wait_until(lambda: "Lamp, 3.00 € <small>confirmed" in seller.get("/orders").text)
+    assert seller.send_form("/goods/99999/buy", page="/").status_code == 404
 
 
 class TestAPI:
@@ -142,39 +146,34 @@ class TestAPI:
         with httpx.Client(base_url=f"{shop.url}/api", timeout=60) as client:
             yield client
 
-    def test_goods_are_added_and_removed_by_who_has_a_token(self, shop, person, api):
-        person.sign_up("fred")
+    def test_goods_are_added_and_removed_by_who_has_a_token(self, shop, seller, person, api):
         person.sign_up("gina")
-        fred, gina = bearer(shop.url, "fred"), bearer(shop.url, "gina")
+        sally, gina = seller.token, bearer(shop.url, "gina")
 
-        added = api.post("/goods", json={"name": "Rope", "cents": 250}, headers=fred)
+        added = api.post("/goods", json={"name": "Rope", "cents": 250}, headers=sally)
 
         assert added.status_code == 201
         item = added.json()
-        assert item == {"id": item["id"], "name": "Rope", "cents": 250, "seller": "fred", "photo": None}
+        assert item == {"id": item["id"], "name": "Rope", "cents": 250, "seller": "sally", "photo": None}
         assert api.get(f"/goods/{item['id']}").json() == item
         assert api.delete(f"/goods/{item['id']}").status_code == 401
         assert api.delete(f"/goods/{item['id']}", headers=gina).status_code == 403
-        assert api.delete(f"/goods/{item['id']}", headers=fred).status_code == 204
+        assert api.delete(f"/goods/{item['id']}", headers=sally).status_code == 204
         assert api.get(f"/goods/{item['id']}").status_code == 404
 
-    def test_a_fault_is_a_problem_that_names_its_place(self, shop, person, api):
-        person.sign_up("hans")
-
-        reply = api.post("/goods", json={"name": "", "cents": "many"}, headers=bearer(shop.url, "hans"))
+    def test_a_fault_is_a_problem_that_names_its_place(self, seller, api):
+        reply = api.post("/goods", json={"name": "", "cents": "many"}, headers=seller.token)
 
         assert reply.status_code == 422
         assert reply.headers["content-type"] == "application/problem+json"
         assert '"name"' in reply.text
         assert '"cents"' in reply.text
 
-    def test_the_list_comes_from_the_cache_until_goods_change_in_whichever_worker(self, shop, person, api):
-        person.sign_up("ida")
-        token = bearer(shop.url, "ida")
+    def test_the_list_comes_from_the_cache_until_goods_change_in_whichever_worker(self, seller, api):
         close = {"Connection": "close"}
         for number in range(5):
             name = f"thing {number}"
-            api.post("/goods", json={"name": name, "cents": 1}, headers=token | close)
+            api.post("/goods", json={"name": name, "cents": 1}, headers=seller.token | close)
 
             replies = [api.get("/goods", headers=close) for _ in range(4)]
 
@@ -194,22 +193,21 @@ class TestAPI:
         assert described["paths"]["/api/goods"]["post"]["security"]
 
 
-def test_news_of_all_workers_reach_every_stream_and_one_that_comes_back(shop, person):
-    person.sign_up("jane")
+def test_news_of_all_workers_reach_every_stream_and_one_that_comes_back(shop, seller):
     lines = []
     with httpx.stream("GET", f"{shop.url}/live", timeout=60) as stream:
-        person.send_form("/sell", name="Globe", price="5")
+        seller.send_form("/sell", name="Globe", price="5")
         for line in stream.iter_lines():
             lines.append(line)
-            if line == "data: jane sells Globe":
+            if line == "data: sally sells Globe":
                 break
     number = next(line for line in reversed(lines) if line.startswith("id: "))[4:]
-    person.send_form("/sell", name="Atlas", price="5")
+    seller.send_form("/sell", name="Atlas", price="5")
 
     with httpx.stream("GET", f"{shop.url}/live", headers={"Last-Event-ID": number}, timeout=60) as stream:
         first = next(line for line in stream.iter_lines() if line.startswith("data: "))
 
-    assert first == "data: jane sells Atlas"
+    assert first == "data: sally sells Atlas"
 
 
 def test_it_says_that_it_is_well(shop):
@@ -267,7 +265,7 @@ def test_without_redis_one_line_says_what_that_means(tmp_path):
         assert "SHOP_REDIS_URL is not set" in server.log
 
 
-def test_a_person_signs_up_sells_and_sees_news_in_a_browser(shop, page, tmp_path):
+def test_a_person_signs_up_sells_and_sees_news_in_a_browser(shop, seller, page, tmp_path):
     (tmp_path / "photo.png").write_bytes(PNG)
     page.goto(f"{shop.url}/signup")
     page.fill("input[name=name]", "kate")
@@ -282,9 +280,8 @@ def test_a_person_signs_up_sells_and_sees_news_in_a_browser(shop, page, tmp_path
 
     page.wait_for("document.querySelector('article h2').innerText == 'Kettle'")
     page.wait_for("document.querySelector('#news').innerText.includes('kate sells Kettle')")
-    with Person(shop.url) as other:
-        other.sign_up("liam").send_form("/sell", name="Ladle", price="2")
-    page.wait_for("document.querySelector('#news li').innerText == 'liam sells Ladle'")
+    seller.send_form("/sell", name="Ladle", price="2")
+    page.wait_for("document.querySelector('#news li').innerText == 'sally sells Ladle'")
     page.click("article form button")
     page.wait_for("document.querySelector('.orders').innerText.includes('Kettle, 19.90 €')")
 
@@ -296,9 +293,7 @@ def test_a_person_signs_up_sells_and_sees_news_in_a_browser(shop, page, tmp_path
     assert page.hosts == {"127.0.0.1"}
 
 
-def test_the_api_is_tried_out_on_its_page(shop, page):
-    with Person(shop.url) as person:
-        person.sign_up("mia")
+def test_the_page_about_the_api_has_every_operation(shop, page):
     page.goto(f"{shop.url}/docs")
     page.wait_for("document.querySelectorAll('.opblock, details.operation').length == 5")
 
