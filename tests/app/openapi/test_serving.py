@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from penstock import App, Compression, Request, Response, TestClient
+from penstock import APIKey, App, Compression, Depends, OAuth2Password, Request, Response, TestClient
 from penstock.errors import RouteConflict
 from penstock.http.json import loads
 from tests.server.harness import serve
@@ -134,3 +134,23 @@ class TestDevelopment:
             reply = server.ask("/openapi.json")
 
         assert loads(reply.content)["servers"] == [{"url": "/shop"}]
+
+    def test_below_a_prefix_tokens_are_had_there_too(self):
+        app = app_with(openapi_url="/openapi.json")
+        scheme = OAuth2Password("/token", refresh_url="https://login.example/again", scopes={"read": "Read"})
+        app.get("/me", dependencies=[Depends(scheme)])(lambda: "me")
+        app.get("/key", dependencies=[Depends(APIKey(header="X-Key"))])(lambda: "key")
+
+        with serve(app, root_path="/shop") as server:
+            described = loads(server.ask("/openapi.json").content)["components"]["securitySchemes"]
+
+        assert described["oauth2Password"]["flows"]["password"] == {
+            "tokenUrl": "/shop/token",
+            "refreshUrl": "https://login.example/again",
+            "scopes": {"read": "Read"},
+        }
+        assert described.keys() == app.openapi()["components"]["securitySchemes"].keys()
+        assert (
+            app.openapi()["components"]["securitySchemes"]["oauth2Password"]["flows"]["password"]["tokenUrl"]
+            == "/token"
+        )

@@ -44,8 +44,29 @@ def openapi_handler(app: App) -> Callable[[Request], Response]:
 
 def _keep(document: dict[str, Any], prefix: str) -> KeptResponse:
     if prefix:
-        document = {**document, "servers": [{"url": prefix}]}
+        document = _below(prefix, document)
     body = dumps(document)
     tag = hashlib.sha256(body).hexdigest()[:32]
     fields = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
     return KeptResponse(Response(body, 200, fields, JSON), may_be_coded=True)
+
+
+def _below(prefix: str, document: dict[str, Any]) -> dict[str, Any]:
+    """Return it with the prefix before the paths, and before those where tokens are had."""
+    components = document.get("components", {})
+    schemes = {
+        name: {**scheme, "flows": {kind: _flow_below(prefix, flow) for kind, flow in scheme["flows"].items()}}
+        for name, scheme in components.get("securitySchemes", {}).items()
+        if "flows" in scheme
+    }
+    if schemes:
+        components = {**components, "securitySchemes": components["securitySchemes"] | schemes}
+        document = {**document, "components": components}
+    return {**document, "servers": [{"url": prefix}]}
+
+
+def _flow_below(prefix: str, flow: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: prefix + value if key.endswith("Url") and value.startswith("/") else value
+        for key, value in flow.items()
+    }
