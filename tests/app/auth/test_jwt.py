@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import time
 from typing import Annotated, Any
 
@@ -13,9 +14,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from penstock import JWT, APIKey, App, Claims, Depends, OAuth2Password, Request, WebSocket
+from penstock.app.auth import jws
 from penstock.app.auth.jws import LIMIT_BYTES
 from penstock.app.auth.remote_keys import RemoteKeys
-from penstock.errors import ApplicationError
+from penstock.errors import ApplicationError, MissingExtra
 from tests.app.auth.tokens import (
     SECRET,
     by_hand,
@@ -470,6 +472,17 @@ def test_no_field_makes_it_fail(value):
 
 
 # --------------------------------------------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(("missing", "message"), [("jwt", "needs an extra"), ("cryptography", "is missing")])
+def test_without_its_extra_it_names_it(missing, message, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("jwt", "cryptography")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(jws, "_found", None)
+
+    with pytest.raises(MissingExtra, match=rf"{message}.*|pip install 'penstock\[jwt\]'.*{message}"):
+        JWT(SECRET, algorithms=["HS256"])
 
 
 @pytest.mark.parametrize(

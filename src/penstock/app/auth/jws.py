@@ -171,8 +171,9 @@ def _of_jwk(jwk: dict[str, Any], algorithms: Sequence[str]) -> Iterable[Key]:
 
 def _prepared(algorithm: str, given: Any) -> Any:
     """Return a key as `pyjwt` takes it. ValueError or TypeError when it is none for the algorithm."""
+    method = _methods()[algorithm]
     try:
-        prepared = _methods()[algorithm].prepare_key(given)
+        prepared = method.prepare_key(given)
     except _key_error() as error:
         raise ValueError(str(error)) from None
     kind = _KINDS[algorithm]

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from penstock.http.json import loads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from urllib.request import OpenerDirector
 
     from penstock.app.auth.jws import Key, KeySet, Token
 
@@ -115,18 +117,12 @@ class RemoteKeys:
     def _received(self) -> bytes:
         """Return what is at the address, within the limits of time and size."""
         from urllib.error import HTTPError as Refused
-        from urllib.request import HTTPRedirectHandler, Request, build_opener
-
-        class Stay(HTTPRedirectHandler):
-            """Goes nowhere else: who answers for the address decides about keys, nobody further."""
-
-            def redirect_request(self, *_: Any, **__: Any) -> None:
-                return None
+        from urllib.request import Request
 
         end = time.monotonic() + self._timeout_s
         request = Request(self._url, headers={"Accept": "application/json"})  # noqa: S310 - the scheme is checked
         try:
-            opened = build_opener(Stay).open(request, timeout=self._timeout_s)
+            opened = _opener().open(request, timeout=self._timeout_s)
         except Refused as error:
             with error:  # which holds the connection
                 raise ValueError(f"status {error.code}") from None
@@ -139,6 +135,20 @@ class RemoteKeys:
                 if time.monotonic() > end:
                     raise TimeoutError(f"not whole within {self._timeout_s:g} s")
         return octets
+
+
+@cache
+def _opener() -> OpenerDirector:
+    """Return what opens addresses. It reads the certificates of all authorities, which takes 0.2 s."""
+    from urllib.request import HTTPRedirectHandler, build_opener
+
+    class Stay(HTTPRedirectHandler):
+        """Goes nowhere else: who answers for the address decides about keys, nobody further."""
+
+        def redirect_request(self, *_: Any, **__: Any) -> None:
+            return None
+
+    return build_opener(Stay)
 
 
 def _told(error: Exception) -> str:
