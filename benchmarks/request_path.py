@@ -28,6 +28,8 @@ from penstock.server.threads import ThreadPool
 from penstock.server.transport import IDLE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from penstock import App
     from penstock.server.connection import Connection
 
@@ -183,12 +185,19 @@ def _measure(loop: asyncio.AbstractEventLoop, options: Options) -> list[Figure]:
 
 def measure(options: Options) -> Report:
     """Time both targets with all three kinds of handler."""
+    return measure_on_loop(_measure, options)
+
+
+def measure_on_loop(
+    time_all: Callable[[asyncio.AbstractEventLoop, Options], list[Figure]], options: Options
+) -> Report:
+    """Have a loop call what times a reactor, and leave nothing behind."""
     loop = asyncio.new_event_loop()
     outcome: asyncio.Future[list[Figure]] = loop.create_future()
 
     def call() -> None:
         try:
-            outcome.set_result(_measure(loop, options))
+            outcome.set_result(time_all(loop, options))
         except BaseException as error:
             outcome.set_exception(error)
 

