@@ -1,9 +1,9 @@
-"""A form with a file, in the three ways Penstock takes it."""
+"""A form with a file, in the ways Penstock takes it."""
 # ruff: noqa: D103
 
 from typing import Annotated
 
-from penstock import App, Form, MultipartStream, UploadFile
+from penstock import App, Form, FormLimits, MultipartStream, UploadFile
 
 app = App()
 
@@ -15,6 +15,11 @@ async def in_task(title: Annotated[str, Form()], file: UploadFile) -> dict[str, 
 
 @app.post("/thread")
 def in_thread(title: Annotated[str, Form()], file: UploadFile) -> dict[str, object]:
+    return {"title": title, "name": file.filename, "size": file.size}
+
+
+@app.post("/disk", form_limits=FormLimits(memory_bytes=2**20))
+async def on_disk(title: Annotated[str, Form()], file: UploadFile) -> dict[str, object]:
     return {"title": title, "name": file.filename, "size": file.size}
 
 

@@ -46,8 +46,10 @@ class FormLimits:
     """How many lines a part has before its content. RFC 7578 §4 knows three; multipart: 8."""
     header_bytes: int = 4_096
     """One such line. multipart: 4 KiB."""
-    memory_bytes: int = 1_048_576
-    """Held in memory before files go to the disk, in one form. Starlette: 1 MiB a file."""
+    memory_bytes: int = 16_777_216
+    """Held in memory before files go to the disk, in one form, as long as all forms of the process hold less
+    than 64 MiB. Go: 32 MB; Starlette: 1 MiB a file.
+    """
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -31,6 +31,7 @@ from penstock import (
     UploadFile,
 )
 from penstock.app.forms.receiving import Received
+from penstock.app.forms.spool import SHARED, Spools
 from penstock.errors import ApplicationError, MissingExtra
 from penstock.http.form import FormData
 from penstock.http.handler import THREAD
@@ -45,7 +46,7 @@ TWO = multipart(part("title", "Grüße".encode()), part("photo", b"octets", "a.p
 
 
 def app_with(handler, **options) -> App:
-    app = App()
+    app = App(form_limits=FormLimits(memory_bytes=1_000_000))
     app.post("/", **options)(handler)
     return app
 
@@ -164,6 +165,37 @@ def test_small_files_together_go_to_the_disk_beyond_the_bound():
 
     assert size == 6 * 65_536
     assert not all(in_memory)
+
+
+def test_many_forms_together_hold_no_more_than_the_process_may():
+    before = SHARED.held
+    forms = [Spools(2**24) for _ in range(6)]
+    files = [form.new() for form in forms]
+    for file in files:
+        file.write(bytes(2**24))
+
+    assert SHARED.held == before + 6 * 2**24
+    assert all(form.is_heavy for form in forms)  # though each is within its own bound
+    for form in forms[:3]:
+        form.write_out()
+    assert not any(form.is_heavy for form in forms)
+    for form in forms:
+        form.close()
+        form.close()
+    assert SHARED.held == before
+
+
+def test_what_a_form_holds_is_let_go_of_with_it():
+    def handler(photo: UploadFile) -> int:
+        return SHARED.held
+
+    before = SHARED.held
+    with serve(app_with(handler)) as server:
+        for _ in range(3):
+            assert int(ask(server, multipart(part("photo", bytes(9_000), "p"))).content) == before + 9_000
+            wait_until(lambda: SHARED.held == before, "it is let go of")
+        ask(server, multipart(part("photo", bytes(9_000), "p"))[:-9])
+        wait_until(lambda: SHARED.held == before, "it is let go of")
 
 
 def test_files_come_as_a_list_as_none_as_octets_and_as_text():

@@ -1,7 +1,8 @@
-"""Where files go while they arrive: memory, and beyond a bound for the whole form temporary files.
+"""Where files go while they arrive: memory, and beyond its bounds temporary files.
 
-Such a file has no name (O_TMPFILE, or removed at once), so nothing is left of it whatever happens. Whoever
-gives the form up while a thread writes leaves the closing to that thread.
+There are two bounds: for one form, and for all forms of the process together, so that many uploads at once
+hold no more than few. A temporary file has no name (O_TMPFILE, or removed at once), so nothing is left of it
+whatever happens. Whoever gives the form up while a thread writes leaves the closing to that thread.
 """
 
 from __future__ import annotations
@@ -10,15 +11,32 @@ import errno
 import io
 import tempfile
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ClientDisconnected, HTTPError
 
 if TYPE_CHECKING:
     from typing import IO
 
-_SMALL_BYTES = 4_096  # each piece of its own costs 33 octets and a slot; smaller ones are put together
+SHARED_BYTES: Final = 67_108_864
+"""Files of all forms of this process in memory: four of the largest forms."""
+_FLOOR_BYTES: Final = 262_144  # of one form beyond that: what one turn of the loop may bring
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class _Shared:
+    """What all forms of the process hold in memory; they are closed in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.held = 0
+
+    def add(self, octets: int) -> None:
+        with self._lock:
+            self.held += octets
+
+
+SHARED: Final = _Shared()
 
 
 class Spools:
@@ -42,7 +60,8 @@ class Spools:
     @property
     def is_heavy(self) -> bool:
         """True when `write_out` is due."""
-        return self.held > self._memory_bytes
+        held = self.held
+        return held > self._memory_bytes or (SHARED.held > SHARED_BYTES and held > _FLOOR_BYTES)
 
     def write_out(self) -> None:
         """Bring what is held to the disk. Blocks; ClientDisconnected when the form was given up meanwhile."""
@@ -77,43 +96,48 @@ class Spools:
 class Spool:
     """One file."""
 
-    __slots__ = ("_file", "_pieces", "_spools")
+    __slots__ = ("_disk", "_held", "_memory", "_spools")
 
     def __init__(self, spools: Spools) -> None:
         self._spools = spools
-        self._pieces: list[bytes | bytearray] = []
-        self._file: IO[bytes] | None = None
+        # PERF: copied while it is warm; pieces that are kept until they are written cost as much, and memory.
+        self._memory = io.BytesIO()
+        self._held = 0
+        self._disk: IO[bytes] | None = None
 
     def write(self, piece: bytes) -> None:
+        self._memory.write(piece)
+        self._held += len(piece)
         self._spools.held += len(piece)
-        pieces = self._pieces
-        if len(piece) >= _SMALL_BYTES:
-            pieces.append(piece)
-        elif pieces and isinstance(pieces[-1], bytearray):
-            pieces[-1] += piece
-        else:
-            pieces.append(bytearray(piece))
+        SHARED.add(len(piece))
 
     def write_out(self) -> None:
         """Bring what is held to the disk. Blocks."""
-        pieces, self._pieces = self._pieces, []
-        if not pieces:
+        if not self._held:
             return
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="penstock-")  # noqa: SIM115 - open until the reply is sent
-        self._file.writelines(pieces)
+        if self._disk is None:
+            self._disk = tempfile.TemporaryFile(prefix="penstock-")  # noqa: SIM115 - open until the reply is sent
+        self._disk.write(self._memory.getbuffer())
+        self._memory = io.BytesIO()
+        self._release()
 
     def opened(self) -> Any:
         """Return it for reading, once it is complete; blocks when some of it is on the disk."""
-        if self._file is None:
-            self._file = io.BytesIO(b"".join(self._pieces))
-            self._pieces = []
-        else:
-            self.write_out()
-            self._file.seek(0)
-        return self._file
+        if self._disk is None:
+            self._memory.seek(0)
+            return self._memory
+        self.write_out()
+        self._disk.seek(0)
+        return self._disk
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._pieces = []
+        if self._disk is not None:
+            self._disk.close()
+        self._memory.close()
+        self._release()
+
+    __del__ = close
+
+    def _release(self) -> None:
+        held, self._held = self._held, 0
+        SHARED.add(-held)
