@@ -33,7 +33,7 @@ class Mounted(Router):
     """An ASGI or WSGI application as a router."""
 
     def __init__(self, application: Any) -> None:
-        super().__init__()
+        super().__init__(include_in_schema=False)  # nothing is known of what it takes and answers
         interface = find_interface(application)
         if interface not in (ASGI, WSGI):
             given = f"the class {application.__name__}" if isinstance(application, type) else application

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from enum import IntEnum, StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -34,6 +35,7 @@ from penstock import (
     Request,
     Response,
     Router,
+    StaticFiles,
     TrustedHosts,
     UploadFile,
     get,
@@ -147,6 +149,9 @@ class TestWhole:
 
         @app.websocket("/ws")
         async def ws(websocket): ...
+
+        app.mount("/old", lambda environ, start_response: [])
+        app.mount("/files", StaticFiles("."))
 
         assert document(app)["paths"] == {}
 
@@ -624,6 +629,8 @@ class TestResponses:
             (None, {"204": []}),
             (str, {"200": ["text/plain"]}),
             (bytes, {"200": ["application/octet-stream"]}),
+            (StrEnum("Word", ["A"]), {"200": ["text/plain"]}),
+            (IntEnum("Level", ["A"]), {"200": ["application/json"]}),
             (Item, {"200": ["application/json"]}),
             (list[Item], {"200": ["application/json"]}),
             (dict, {"200": ["application/json"]}),

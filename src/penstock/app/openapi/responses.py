@@ -156,8 +156,10 @@ def _success(returns: object, status: int | None, schemas: Schemas) -> dict[str,
             media_type = next((one for base, one in _MEDIA_TYPES if issubclass(kind, base)), None)
             if media_type is not None:
                 content[_essence(media_type)] = _plain_schema(media_type)
-        elif kind is str or kind is bytes or typing.get_origin(kind) in _STREAMS:
-            media_type = TEXT if kind is str else OCTETS if kind is bytes else stream_type_of(kind)
+        elif _is_raw(kind) or typing.get_origin(kind) in _STREAMS:
+            media_type = (
+                stream_type_of(kind) if not _is_raw(kind) else TEXT if issubclass(kind, str) else OCTETS
+            )
             described = _plain_schema(media_type)
             if media_type == LINES:  # 3.1 has no word for "one of these a line"
                 described = {"schema": schemas.of_annotation(typing.get_args(kind)[0])}
@@ -169,6 +171,11 @@ def _success(returns: object, status: int | None, schemas: Schemas) -> dict[str,
         schema = schemas.of_annotation(whole)
         found.setdefault(str(status or 200), {})[JSON] = {"schema": schema} if schema else {}
     return found
+
+
+def _is_raw(kind: Any) -> bool:
+    """Tell whether a type is text or octets, and not JSON."""
+    return isinstance(kind, type) and issubclass(kind, (str, bytes, bytearray, memoryview))
 
 
 def _plain_schema(media_type: str) -> Schema:
