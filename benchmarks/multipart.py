@@ -1,10 +1,10 @@
 """Uploads of 10 MB as multipart/form-data: MB/s over one kept connection, CPU time, and memory over many.
 
 The content is made once and sent by a plain socket; a handler gets a field and the file, whole, and answers
-with its size. Starlette has it on the disk by then; Penstock, with nothing else to hold, in memory (`disk` has
-the bound that sends it there). `stream` reads the parts as they come instead. Memory is the highest resident
-size during the rounds, less that during a warm-up of three: flat when a server holds no more during the last
-upload than during the first. Interleaved rounds, a server alone on one processor.
+with its size. Starlette has it on the disk by then; Penstock, with nothing else to hold, in memory (`disk`
+has the bound that sends it there). `stream` reads the parts as they come instead. Memory is the highest
+resident size during the uploads, less that during as many before them: flat when nothing of them stays.
+Interleaved rounds, a server alone on one processor.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _run(name: str, python: str, uploads: int) -> Round:
         pin(os.getpid(), LOAD_CPU)
         watch = _Watch(subject)
         watch.start()
-        upload(port, octets, 3)
+        upload(port, octets, uploads)
         first = watch.end()
         before, watch = subject.usage(), _Watch(subject)
         watch.start()
