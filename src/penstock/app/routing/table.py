@@ -119,6 +119,25 @@ def _tails(tree: Node[Bound], path: str = "") -> dict[str, dict[str, Tail]]:
     return found
 
 
+def _refuse(
+    make_endpoint: MakeEndpoint,
+    status: int,
+    detail: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> Endpoint:
+    def answer() -> Response:  # a new exception each time: one that is kept keeps its tracebacks
+        raise HTTPError(status, detail, headers=headers)
+
+    return make_endpoint(answer)
+
+
+def _allow(make_endpoint: MakeEndpoint, method: str, allowed: set[str]) -> Endpoint:
+    fields = {"Allow": ", ".join(sorted(allowed))}
+    if method == "OPTIONS":
+        return make_endpoint(lambda: Response(b"", 204, fields))
+    return _refuse(make_endpoint, 405, f"{method} is not allowed here", fields)
+
+
 def _searcher(
     tree: Node[Bound], make_endpoint: MakeEndpoint, trailing_slash: str
 ) -> Callable[[Request], Endpoint]:
@@ -128,18 +147,7 @@ def _searcher(
     tails = _tails(tree)
     every_method = {method for leaf in tree.leaves() for method in leaf} | {"OPTIONS"}
 
-    def refuse(status: int, detail: str | None = None, headers: dict[str, str] | None = None) -> Endpoint:
-        def answer() -> Response:  # a new exception each time: one that is kept keeps its tracebacks
-            raise HTTPError(status, detail, headers=headers)
-
-        return make_endpoint(answer)
-
-    def allow(method: str, allowed: set[str]) -> Endpoint:
-        fields = {"Allow": ", ".join(sorted(allowed))}
-        if method == "OPTIONS":
-            return make_endpoint(lambda: Response(b"", 204, fields))
-        return refuse(405, f"{method} is not allowed here", fields)
-
+    refuse, allow = partial(_refuse, make_endpoint), partial(_allow, make_endpoint)
     not_found = refuse(404)
     above_root = refuse(400, "the path leads above its root")
 
