@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import json
+import re
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -61,7 +64,11 @@ def test_while_redis_stands_still_requests_go_on():
     targets = ["/page", "/plain-page", "/bucket", "/window"]
     with (
         redis_server() as redis,
-        serving("tests.apps.limited:app", TEST_REDIS_URL=redis.url, TEST_REDIS_TIMEOUT="0.3") as server,
+        serving(
+            *("tests.apps.limited:app", "--admin", "127.0.0.1:0"),
+            TEST_REDIS_URL=redis.url,
+            TEST_REDIS_TIMEOUT="0.3",
+        ) as server,
     ):
         redis.hold()
         try:
@@ -72,7 +79,24 @@ def test_while_redis_stands_still_requests_go_on():
         assert {status for status, _, _ in replies} == {200}
         assert {mark for _, _, mark in replies} == {"MISS", None}
         server.wait_for_log(r"RedisStore \S+ is lost, requests go on without it")
+        lost = wait_for_figures(server, lambda stores: stores["outages_total"])
+        assert lost["failures_total"] >= 1
         end = time.monotonic() + WAIT_S
         while ask(server, "/page")[2] != "HIT":
             assert time.monotonic() < end
         server.wait_for_log(r"RedisStore \S+ is back after")
+        wait_for_figures(server, lambda stores: stores["lost"] == 0)
+
+
+def wait_for_figures(server, condition):
+    """What the admin endpoint says of stores, once it is so."""
+    url = re.search(r"admin\s+(\S+)", server.log)[1]
+    end = time.monotonic() + WAIT_S
+    while True:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/metrics", timeout=WAIT_S) as reply:
+            told = json.load(reply)
+        if condition(told["stores"]):
+            assert told["workers"][0]["stores"] == told["stores"]
+            return told["stores"]
+        assert time.monotonic() < end, told
+        time.sleep(0.02)

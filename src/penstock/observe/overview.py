@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from penstock.observe import stores
 from penstock.observe.memory import measure_rss
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Figures:
     thread_pool: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(_POOL, 0))
     listed: list[dict[str, Any]] = field(default_factory=list)
     """Of the oldest requests in flight: line, route, since, runs."""
+    stores: Mapping[str, int] = field(default_factory=dict)
 
     def tell(self, slot: Slot) -> None:
         """Tell as many of the requests as there is room for."""
@@ -103,6 +105,7 @@ class Worker:
             "requests_in_flight": figures.requests_in_flight,
             "oldest_request_seconds": age_of(figures.oldest, now),
             "thread_pool": figures.thread_pool,
+            "stores": stores.add_up([figures.stores]),
             "rss_bytes": measure_rss(self.pid),
             "loop_still_seconds": round(figures.loop_still_s, 3),
             "figures_age_seconds": age_of(figures.told, now),
@@ -170,6 +173,7 @@ class Overview:
             "requests_in_flight": sum(each.requests_in_flight for each in figures),
             "oldest_request_seconds": age_of(oldest, self.now),
             "thread_pool": {key: sum(each.thread_pool.get(key, 0) for each in figures) for key in _POOL},
+            "stores": stores.add_up(each.stores for each in figures),
             "rss_bytes": rss_bytes,
             "restarts": self.front.restarts,
             "workers": workers,

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.http.handler import TASK
+from penstock.observe import stores
 from penstock.observe.overview import Figures
 from penstock.server.transport import CONTENT, THREAD
 
@@ -122,6 +123,7 @@ class Publisher:
             oldest=listed[0][0] if listed else None,
             thread_pool=reactor.threads.figures(),
             listed=[_describe(*each) for each in listed[:_LISTED]],
+            stores=stores.figures(),
         )
 
 

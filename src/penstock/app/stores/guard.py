@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 from penstock.errors import StoreError, StoreRefused
+from penstock.observe.stores import watch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -216,4 +217,5 @@ def guard(store: Store) -> Guard:
         found = _guards.get(id(store))
         if found is None:
             found = _guards[id(store)] = Guard(store)
+            watch(found)
         return found
