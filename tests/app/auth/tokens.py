@@ -56,9 +56,8 @@ def public_pem(key: Any) -> str:
 def jwk(algorithm: str, key: Any, **members: Any) -> dict[str, Any]:
     """The public key as a JWK."""
     public = key if isinstance(key, str) else key.public_key()
-    if algorithm.startswith(
-        "ES"
-    ):  # of a fixed length (RFC 7518 §6.2.1.2), which old versions of pyjwt forget
+    if algorithm.startswith("ES"):
+        # Of a fixed length (RFC 7518 §6.2.1.2), which old versions of pyjwt forget.
         size, point = (public.key_size + 7) // 8, public.public_numbers()
         x, y = (encoded(number.to_bytes(size, "big")) for number in (point.x, point.y))
         return {"kty": "EC", "crv": f"P-{public.key_size}", "x": x, "y": y, "key_ops": ["verify"]} | members
