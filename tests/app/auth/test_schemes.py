@@ -74,6 +74,7 @@ def test_basic_credentials_are_handed_on():
         ("ann:a:b", ["ann", "a:b"]),
         (":", ["", ""]),
         ("é:ü", ["é", "ü"]),
+        ("a:b\u00a0\u2003c", ["a", "b\u00a0\u2003c"]),
     ]:
         assert content(asked(app, ("authorization", basic(pair)))) == expected
     assert content(asked(app, ("authorization", "bAsIc   " + basic("a:b")[6:]))) == ["a", "b"]

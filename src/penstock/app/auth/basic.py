@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from hmac import compare_digest
@@ -13,6 +14,8 @@ from penstock.http.request import Request  # noqa: TC001 - read from the annotat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # RFC 7617 §2: in neither of both
 
 
 class BasicCredentials(NamedTuple):
@@ -89,5 +92,4 @@ def _decoded(text: str) -> BasicCredentials | None:
     except (Base64Error, ValueError):
         return None
     name, colon, password = pair.partition(":")
-    # RFC 7617 §2: neither contains control characters.
-    return BasicCredentials(name, password) if colon and pair.isprintable() else None
+    return BasicCredentials(name, password) if colon and _CONTROL.search(pair) is None else None
