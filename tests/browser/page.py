@@ -125,6 +125,15 @@ class Page:
 
     # -- asking
 
+    def forget(self):
+        """Leave the page, and forget what the console and the network said: as a new tab, at a tenth of its price."""
+        self.goto("about:blank")
+        self.ask("Network.clearBrowserCookies")
+        self.evaluate("0")
+        self._console.clear()
+        self._requests.clear()
+        self.resize(1280, 900)
+
     def evaluate(self, js):
         """The value of an expression, a promise's too, as JSON can tell it."""
         told = self.ask("Runtime.evaluate", expression=js, awaitPromise=True, returnByValue=True)

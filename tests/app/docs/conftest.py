@@ -65,7 +65,20 @@ def make_app(ui: str = "penstock", document: Any = DOCUMENT, docs: str = "/docs"
     return app
 
 
+@pytest.fixture(scope="module")
+def tab(browser):
+    with browser.open_page() as opened:
+        yield opened
+
+
 @pytest.fixture
+def page(tab):
+    """One tab for all tests of a module, emptied before each: a new one takes as long as all else in a test."""
+    tab.forget()
+    return tab
+
+
+@pytest.fixture(scope="module")
 def run_docs():
     """`with run_docs("swagger") as url:` serves the application; its page is at `{url}/docs`."""
     from contextlib import contextmanager

@@ -20,14 +20,19 @@ LOGO = (
 )
 
 
-@pytest.fixture
-def swagger(run_docs, page):
+@pytest.fixture(scope="module")
+def site(run_docs):
     with run_docs("swagger") as url:
-        page.goto(f"{url}/docs")
-        page.wait_for("document.querySelectorAll('.opblock').length == 7")
-        yield page
-        assert page.console == []
-        assert page.hosts == {"127.0.0.1"}
+        yield url
+
+
+@pytest.fixture
+def swagger(site, page):
+    page.goto(f"{site}/docs")
+    page.wait_for("document.querySelectorAll('.opblock').length == 7")
+    yield page
+    assert page.console == []
+    assert page.hosts == {"127.0.0.1"}
 
 
 def test_swagger_ui_shows_every_operation(swagger):

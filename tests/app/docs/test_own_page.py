@@ -24,15 +24,19 @@ SUMMARIES = [
 ]
 
 
-@pytest.fixture
-def docs(run_docs, page):
+@pytest.fixture(scope="module")
+def site(run_docs):
     with run_docs() as url:
-        page.goto(f"{url}/docs")
-        page.wait_for(READY)
-        yield page
-        assert page.console == []
-        assert page.hosts == {"127.0.0.1"}
-        page.close()  # before the server, whose connections it holds
+        yield url
+
+
+@pytest.fixture
+def docs(site, page):
+    page.goto(f"{site}/docs")
+    page.wait_for(READY)
+    yield page
+    assert page.console == []
+    assert page.hosts == {"127.0.0.1"}
 
 
 def open_operation(page, name):
