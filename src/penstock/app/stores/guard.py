@@ -169,7 +169,7 @@ class Guard:
             self.is_lost = True
             self.outages += 1
             self._lost_at, self._next_try = now, now + self._pause_s
-        _log.error("%r is lost, requests go on without it: %s", self.store, error)
+        _log.error("%r is lost, requests go on without it: %s", self.store, str(error))
 
     def _recovered(self) -> None:
         with self._lock:
@@ -193,7 +193,7 @@ class Guard:
             if is_news:
                 self._is_refusing, self._refused_at = True, now
         if is_news:
-            _log.error("%r refuses what it is to keep, requests go on without it: %s", self.store, error)
+            _log.error("%r refuses what it is to keep, requests go on without it: %s", self.store, str(error))
 
     def _took(self) -> None:
         if self._is_refusing:
