@@ -1,9 +1,24 @@
 import functools
 from dataclasses import dataclass
+from typing import Annotated
 
 import pytest
 
-from penstock import App, Controller, HTTPError, Router, TestClient, WebSocket, delete, get, post, route
+from penstock import (
+    App,
+    Controller,
+    Depends,
+    HTTPError,
+    Request,
+    Router,
+    TestClient,
+    WebSocket,
+    delete,
+    get,
+    post,
+    route,
+)
+from penstock.app.openapi.document import make_document
 from penstock.app.routing.controller import websocket_route
 from penstock.errors import ApplicationError
 from tests.app.driver import content, send
@@ -215,6 +230,33 @@ def test_hooks_of_a_controller_are_round_its_routes_only():
 
     assert ask(app, "/stamped").headers.get("x-stamp") == "yes"
     assert ask(app, "/plain").headers.get("x-stamp") is None
+
+
+def test_dependencies_of_a_controller_are_called_before_its_routes():
+    called = []
+
+    def check(request: Request) -> None:
+        called.append(request.raw_path)
+
+    class Checked(Controller):
+        dependencies = (Depends(check),)
+        deprecated = True
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @get("/checked")
+        def checked(self, sign: Annotated[str, Depends(lambda: "?")]) -> str:
+            return self.name + sign
+
+    app = App()
+    app.include(Checked("name"))
+    app.get("/plain")(lambda: "")
+
+    assert ask(app, "/checked").body == b"name?"
+    assert ask(app, "/plain").status == 200
+    assert called == [b"/checked"]
+    assert make_document(app)["paths"]["/checked"]["get"]["deprecated"] is True
 
 
 def test_a_method_converses_over_a_websocket():

@@ -52,8 +52,9 @@ class Versions(Router):
         default: str | None = None,
         tags: Iterable[str] = (),
         hooks: Iterable[object] = (),
+        dependencies: Iterable[object] = (),
     ) -> None:
-        super().__init__(prefix, tags=tags, hooks=hooks)
+        super().__init__(prefix, tags=tags, hooks=hooks, dependencies=dependencies)
         said = header if header is not None else accept
         if header is not None and accept is not None:
             raise ApplicationError("Versions: header= or accept=, not both")
