@@ -1,4 +1,4 @@
-"""Under servers of others what stands behind a `yield` waits for the reply as well."""
+"""Under a server of others what stands behind a `yield` waits for the reply as well."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.gateway.foreign import serving
 from tests.server.harness import wait_until
 
 
-@pytest.fixture(scope="module", params=["uvicorn", "hypercorn"])
-def port(request):
-    pytest.importorskip(request.param)
-    with serving(request.param, "tests.app.injection.served:app") as port:
+@pytest.fixture(scope="module")
+def port():
+    pytest.importorskip("uvicorn")
+    with serving("uvicorn", "tests.app.injection.served:app") as port:
         yield port
 
 
