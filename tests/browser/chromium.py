@@ -24,6 +24,7 @@ FLAGS = (
     "--remote-debugging-pipe",
     "--no-first-run",
     "--no-default-browser-check",
+    "--no-sandbox",  # it needs rights that containers and root do not have; every page opened here is ours
     "--disable-gpu",
     "--disable-dev-shm-usage",  # it is small in containers
     "--disable-background-networking",
@@ -76,14 +77,12 @@ class Browser:
         ours_in, theirs_out = os.pipe()
         high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (theirs_in, theirs_out)]
         launch = [sys.executable, "-IS", "-c", LAUNCHER, *map(str, high)]
-        as_root = ("--no-sandbox",) if os.geteuid() == 0 else ()  # its sandbox refuses to run as root
         with Path(self._folder, "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
                     *launch,
                     self._command,
                     *FLAGS,
-                    *as_root,
                     f"--user-data-dir={self._folder}/profile",
                     "about:blank",
                 ],

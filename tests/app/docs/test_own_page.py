@@ -141,10 +141,13 @@ def test_what_was_entered_is_sent_with_what_needs_it(docs, scheme, entered, sent
     )
     docs.click("dialog .close")
 
-    status, shown = send(docs, open_operation(docs, "add_pump"))
+    operation = open_operation(docs, "add_pump")
+    status, shown = send(docs, operation)
 
     assert status.startswith("201")
     assert json.loads(shown)["sent"] == sent
+    assert "***" in docs.text(f"{operation} .curl")
+    assert sent not in docs.text(f"{operation} .curl")
     assert (
         docs.evaluate("document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage)")
         == "{}{}"

@@ -67,7 +67,7 @@ export class Form {
     }
     const search = query.map(pair => pair.map(encodeURIComponent).join("=")).join("&")
     const body = this.content(headers)
-    return { url: server + path + (search && `?${search}`), method: this.member.method.toUpperCase(), headers, body, cookies }
+    return { url: server + path + (search && `?${search}`), method: this.member.method.toUpperCase(), headers, body, cookies, secrets: credentials.map(([, , value]) => value) }
   }
 
   content(headers) {

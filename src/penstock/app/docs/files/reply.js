@@ -5,8 +5,10 @@ import { isJSON } from "./form.js"
 
 const SHOWN_CHARACTERS = 500_000
 
-export function curl({ url, method, headers, body, cookies }) {
-  const quote = text => `'${String(text).replaceAll("'", `'\\''`)}'`
+// The same request as a command; what was entered to be authorised is not shown to whoever looks on.
+export function curl({ url, method, headers, body, cookies, secrets }) {
+  const hidden = text => secrets.flatMap(one => [one, encodeURIComponent(one)]).reduce((shown, one) => shown.replaceAll(one, "***"), text)
+  const quote = text => `'${hidden(String(text)).replaceAll("'", `'\\''`)}'`
   const words = ["curl", ...(method === "GET" ? [] : ["-X", method]), quote(url)]
   for (const [name, value] of headers) words.push("-H", quote(`${name}: ${value}`))
   if (cookies.length) words.push("-b", quote(cookies.map(pair => pair.join("=")).join("; ")))
