@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from penstock import App, AsyncTestClient, Response, Router, StaticFiles, TestClient
+from penstock import App, AsyncTestClient, Depends, Response, Router, StaticFiles, TestClient
 from penstock.errors import ApplicationError, RouteConflict, WebSocketRefused
 from tests.app.mounting import Told, make_asgi, make_wsgi
 from tests.server.harness import serve, wait_until
@@ -379,6 +379,16 @@ def test_routers_applications_and_files_are_mounted_as_ever(tmp_path):
 def test_what_is_no_application_is_refused(value):
     with pytest.raises(ApplicationError, match="mount takes an App"):
         App().mount("/x", value)
+
+
+@pytest.mark.parametrize("make", [lambda **given: Router("/x", **given), App])
+def test_dependencies_above_it_are_refused_not_left_out(make):
+    app, outer = App(), make(dependencies=[Depends(lambda: None)])
+    outer.mount("/legacy", make_wsgi())
+    app.include(outer)
+
+    with pytest.raises(ApplicationError, match="dependencies are not called for a mounted WSGI application"):
+        app.compile()
 
 
 def test_two_applications_below_one_prefix_are_a_conflict():

@@ -47,6 +47,12 @@ class Mounted(Router):
     def placed(
         self, prefix: str = "", apps: tuple[App, ...] = (), above: tuple[Router, ...] = ()
     ) -> Iterator[Placed]:
+        if any(router.dependencies for router in above):
+            # Not left out in silence: they may be what lets nobody else in.
+            raise ApplicationError(
+                f"{prefix or '/'}: dependencies are not called for a mounted {self.interface.upper()} "
+                "application; use hooks, or mount it where there are none"
+            )
         methods = tuple(sorted(STANDARD_METHODS))
         for path in ("/", "/{path:path}"):
             yield Placed(prefix + path, self._route(prefix, path, methods), apps, (*above, self))
