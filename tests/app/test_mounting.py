@@ -245,6 +245,18 @@ def test_the_lifespan_runs_once_for_each_application(start):
     assert told.events == ["startup", "shutdown"]
 
 
+def test_the_lifespan_goes_on_when_overrides_change():
+    app, told = App(), Told()
+    app.mount("/asgi", make_asgi(told))
+
+    with TestClient(app) as client:
+        assert client.get("/asgi/").json()["state"] == {"shared": "from lifespan"}
+        app.overrides[make_app] = make_app
+        assert client.get("/asgi/").json()["state"] == {"shared": "from lifespan"}
+
+    assert told.events == ["startup", "shutdown"]
+
+
 def test_at_the_root_it_gets_what_no_route_takes(start):
     app = App()
     app.get("/own")(lambda: "own")

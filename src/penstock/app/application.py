@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from penstock.app.stores.store import Store
     from penstock.http.compression import Compression
     from penstock.http.form import FormLimits
-    from penstock.http.handler import Endpoint, ServerView
+    from penstock.http.handler import Endpoint, Handler, ServerView
     from penstock.http.request import Request
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -131,6 +131,8 @@ class App(Router, Generic[S]):
         self.startup_functions: list[Callable[[], Any]] = []
         self.shutdown_functions: list[Callable[[], Any]] = []
         self.periodic: list[Periodic] = []
+        self.gateways: dict[int, Handler] = {}
+        """To mounted applications, by their ids: they stay when this one is compiled anew."""
         self._events: Events | None = None
         self._spawner: Spawner | None = None
         self.methods = METHODS

@@ -42,7 +42,7 @@ class Compiled:
         self.plans: list[tuple[Placed, Plan]] = []
         self.mounted: list[Handler] = []
         """The gateways to applications of other interfaces, one for each application."""
-        self._gateways: dict[int, Handler] = {}
+        self._gateways = app.gateways
         self._hosts: dict[str, Labels] = {}
         bounds = [self._bind(placed) for placed in app.placed()]
         bounds += [self._bind(one) for one in _own_routes(app, bounds, is_development=is_development)]
@@ -128,6 +128,7 @@ class Compiled:
         handler = self._gateways.get(id(application))
         if handler is None:
             handler = self._gateways[id(application)] = make_handler(application, interface)
+        if handler not in self.mounted:
             self.mounted.append(handler)
         failures = _failures(placed.routers, placed.apps, scopes)
         failures.run_hooks(THREAD if interface == "wsgi" else INLINE)
