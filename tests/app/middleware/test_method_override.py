@@ -3,7 +3,17 @@ from contextvars import ContextVar
 
 import pytest
 
-from penstock import CSRF, App, BodyStream, MethodOverride, Request, Router, TestClient, csrf_token
+from penstock import (
+    CSRF,
+    App,
+    BodyStream,
+    MethodOverride,
+    Request,
+    Router,
+    SecurityHeaders,
+    TestClient,
+    csrf_token,
+)
 from penstock.errors import ApplicationError
 from tests.app.driver import send
 
@@ -140,6 +150,18 @@ def test_in_a_server_it_streams_and_limits_and_keeps_the_context():
         long = b"_method=PATCH&a=" + b"x" * 100
         assert client.post("/7", content=long, headers=form).status == 413
         assert client.post("/7", content=b"_method=PATCH", headers=form).text == "patched 7"
+
+
+def test_a_form_too_long_for_the_route_that_is_meant_is_refused_inside_the_hooks():
+    app = App(hooks=[MethodOverride(), SecurityHeaders()])
+    app.post("/x")(lambda: "posted")
+    app.put("/x", body_limit=20)(lambda: "put")
+
+    with TestClient(app) as client:
+        reply = client.post("/x", content=b"_method=PUT&a=" + b"x" * 100, headers={"Content-Type": FORM[1]})
+
+    assert reply.status == 413
+    assert reply.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("args", [("a b",), ("X", "a=b"), (None, None), (7,)])

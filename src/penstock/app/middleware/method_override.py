@@ -79,6 +79,10 @@ def _refuse() -> Response:
     raise HTTPError(400, "a POST may stand for PUT, PATCH or DELETE only")
 
 
+def _refuse_length() -> Response:
+    raise HTTPError(413)
+
+
 def _later(
     posted: Endpoint, resolve: Resolve, make_endpoint: MakeEndpoint, field: re.Pattern[bytes]
 ) -> Endpoint:
@@ -94,7 +98,7 @@ def _later(
         request.method = method
         endpoint = resolve(request)
         if endpoint.body_limit is not None and len(request.body) > endpoint.body_limit:
-            raise HTTPError(413)
+            return await _run(make_endpoint(_refuse_length), request)
         if endpoint.streams_body:
             request.stream = Whole(request.body)
             request.body = b""
