@@ -73,6 +73,7 @@ class Failures:
 
     def answer(self, request: Request, error: BaseException) -> Response | Awaitable[Response]:
         """Return the response to an exception; an awaitable when its handler is async. Never raises."""
+        request.has_failed = True
         found = self._find(error)
         if isinstance(error, HTTPError) or (found is not None and not found.is_last_resort):
             return self._handle(request, error, found)

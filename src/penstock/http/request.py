@@ -350,6 +350,15 @@ class Request:
         self._keep("is_personal", value)
 
     @property
+    def has_failed(self) -> bool:
+        """True once an exception was answered: whoever answered it has seen all of the request."""
+        return bool(self._kept("has_failed"))
+
+    @has_failed.setter
+    def has_failed(self, value: bool) -> None:
+        self._keep("has_failed", value)
+
+    @property
     def csrf(self) -> Any:
         """What the hook `CSRF` knows of this request, for `csrf_token`; None without the hook."""
         return self._kept("csrf")

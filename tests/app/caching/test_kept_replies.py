@@ -12,18 +12,23 @@ from typing import Annotated
 import pytest
 
 from penstock.app.application import App
+from penstock.app.auth.api_key import APIKey
+from penstock.app.auth.bearer import BearerAuth
+from penstock.app.auth.guard import requires
 from penstock.app.caching import kept_replies
 from penstock.app.injection.depends import Depends
+from penstock.app.routing.router import Router
 from penstock.app.schema.markers import Cookie, Header
 from penstock.errors import ApplicationError, HTTPError
 from penstock.http.compression import Compression
 from penstock.http.kept_response import KeptResponse
 from penstock.http.request import Request
 from penstock.http.response import HTMLResponse, JSONResponse, Response, StreamResponse
-from tests.app.driver import get, send
+from tests.app.driver import answer, get, send
 from tests.server.harness import serve
 
 WAIT_S = 30
+TOKENS = {"one": "token-1", "two": "token-2"}
 
 
 def declare(app, handler, kind="thread", path="/a", **options):
@@ -518,6 +523,82 @@ def test_what_is_kept_does_not_change_with_its_original():
     assert kept.copy().headers["X-A"] == "1"
     with pytest.raises(TypeError, match="StreamResponse"):
         StreamResponse([b"x"]).keep()
+
+
+@pytest.mark.parametrize(
+    "scheme", [BearerAuth(tokens=TOKENS), APIKey(header="Authorization"), APIKey(cookie="key")]
+)
+def test_what_shows_who_asks_is_part_of_the_key_whatever_else_is_named(kind, scheme):
+    app = App()
+
+    def who(name: str = Depends(requires("read", of=scheme, granted=lambda _: {"read"}))) -> str:
+        return name
+
+    def handle(name: str = Depends(who)) -> str:
+        return name
+
+    declare(app, handle, kind, cached_vary=["accept"])
+
+    def ask(token):
+        return get(app, "/a", headers=(("authorization", f"Bearer {token}"), ("cookie", f"key={token}")))
+
+    assert ask("token-1").body != ask("token-2").body
+    assert ask("token-1").body == ask("token-1").body
+    assert get(app, "/a").status == 401
+
+
+def test_a_reply_of_one_host_is_not_sent_for_another(kind):
+    app, router = App(), Router()
+
+    def handle(tenant: str) -> str:
+        return tenant
+
+    declare(router, handle, kind)
+    app.host("{tenant}.example.org", router)
+
+    def ask(host):
+        return answer(app, Request.build("GET", "/a", [("host", host)])).body
+
+    assert [ask("a.example.org"), ask("b.example.org"), ask("a.example.org")] == [b"a", b"b", b"a"]
+
+
+def test_a_host_a_client_made_up_is_in_nobody_elses_reply(kind):
+    app = App()
+
+    def handle(request: Request) -> str:
+        return request.host
+
+    declare(app, handle, kind, "/b", cached_vary=["accept"])
+
+    def ask(host):
+        return answer(app, Request.build("GET", "/b", [("host", host)])).body
+
+    assert [ask("evil.example"), ask("good.example")] == [b"evil.example", b"good.example"]
+
+
+@pytest.mark.parametrize("by_hook", [True, False])
+def test_what_an_exception_handler_answers_is_kept_for_nobody(kind, by_hook):
+    class Unknown(Exception):
+        pass
+
+    class Hook:
+        def on_error(self, request, error):
+            return Response(request.headers["x-name"].encode())
+
+    app = App(hooks=[Hook()] if by_hook else [])
+
+    def who() -> str:
+        raise Unknown
+
+    if not by_hook:
+        app.exception_handler(Unknown)(lambda request, _: Response(request.headers["x-name"].encode()))
+
+    def handle(name: str = Depends(who)) -> str:
+        return name
+
+    declare(app, handle, kind)
+
+    assert [get(app, "/a", headers=(("x-name", name),)).body for name in ("a", "b")] == [b"a", b"b"]
 
 
 def wait_until(condition):

@@ -1,9 +1,10 @@
 """`cached=60`: what a route replied, kept in this process as the octets that are sent.
 
 A reply is found by path, query and those header fields and cookies the handler and what it depends on
-declare; on the loop, before anything is bound, so that one that is kept costs what a constant does. Whatever
-else a handler could look at is refused at start-up. Of those who want the same reply at once, one has it
-made. Hooks stay outside: they see each request.
+declare, by scheme and host too where the handler can know them; on the loop, before anything is bound, so
+that one that is kept costs what a constant does. Whatever else a handler could look at is refused at
+start-up. Of those who want the same reply at once, one has it made. Hooks stay outside: they see each
+request. What an exception handler answers is kept for nobody: it has seen the whole request.
 
 PERF: 0.3 us for a look-up; a kept reply of a route with parameters takes 1.1x the CPU of a plain-text hello
 (benchmarks/cache.py).
@@ -72,7 +73,15 @@ def keep_replies(
         raise ApplicationError(f"{label}: cached= is for GET and HEAD")
     vary = options.get("cached_vary")
     names, cookies = _declared(signature, vary, label)
-    replies = KeptReplies(laid, failures, ttl_s, names, cookies, knows_method=vary is not None)
+    replies = KeptReplies(
+        laid,
+        failures,
+        ttl_s,
+        names,
+        cookies,
+        knows_method=vary is not None,
+        knows_site=vary is not None or "{" in placed.host,
+    )
     if laid.run == THREAD and any(map(_may_block, hooks)):
         return Laid(replies.call_in_thread, THREAD)
     return Laid(replies.call, INLINE, may_wait=laid.run != INLINE or laid.may_wait)
@@ -84,7 +93,15 @@ def _declared(
     """Return the header fields and cookies a handler and what it depends on may look at."""
     names = {name.lower() for name in ([vary] if isinstance(vary, str) else vary or ())}
     cookies = set()
-    for each in (signature, *(node.signature for node in walk(signature))):
+    nodes = tuple(walk(signature))
+    for scheme in (getattr(node.function, "security_scheme", None) for node in nodes):
+        if scheme is None or scheme.get("in") == "query":  # which is in every key
+            continue
+        if scheme.get("in") == "cookie":
+            cookies.add(scheme["name"])
+        else:
+            names.add(scheme.get("name", "authorization").lower())
+    for each in (signature, *(node.signature for node in nodes)):
         for argument in each.arguments:
             if argument.source == "header":
                 names.add(argument.key.lower())
@@ -112,6 +129,7 @@ class KeptReplies:
         cookies: tuple[str, ...] = (),
         *,
         knows_method: bool = False,
+        knows_site: bool = False,
     ) -> None:
         self._laid = laid
         self._failures = failures
@@ -119,7 +137,8 @@ class KeptReplies:
         self._names = names
         self._cookies = cookies
         self._knows_method = knows_method
-        self._varies = bool(names or cookies or knows_method)
+        self._knows_site = knows_site
+        self._varies = bool(names or cookies or knows_method or knows_site)
         self._entries: dict[Hashable, _Entry] = {}
         """Oldest first; those in use are passed over once when room is needed."""
         self._bytes = 0
@@ -167,7 +186,8 @@ class KeptReplies:
         get_all, cookies = request.headers.get_all, request.cookies if self._cookies else {}
         fields = tuple([tuple(get_all(name)) for name in self._names])
         method = request.method if self._knows_method else ""
-        return key, fields, tuple([cookies.get(name) for name in self._cookies]), method
+        site = (request.scheme, request.host.lower(), request.prefix) if self._knows_site else ()
+        return key, fields, tuple([cookies.get(name) for name in self._cookies]), method, site
 
     async def _make_later(self, request: Request, key: Hashable) -> Response:
         made: list[Response] = []
@@ -203,7 +223,7 @@ class KeptReplies:
         size = len(response.body) + 1_000
         if response.is_stream or response.status not in _STATUSES or size > _BYTES // 8:
             return None
-        if is_personal(request):
+        if is_personal(request) or request.has_failed:
             return None
         own = response.own_headers
         if own is not None:
