@@ -118,6 +118,21 @@ def test_constraints_hold_for_text(annotation, good, bad, kind):
         assert faults(get(app, at.format(bad))) == [(where, "x_token", kind)]
 
 
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Annotated[str, Header(), Field(min_length=2, description="d")],
+        Annotated[str, Field(min_length=2, description="d"), Header()],
+    ],
+)
+def test_a_field_beside_a_marker_adds_what_it_says(annotation):
+    app = serve(annotation)
+
+    assert shown(get(app, "/", headers=(("x-token", "ab"),))) == "'ab'"
+    assert get(app, "/", headers=(("x-token", "a"),)).status == 422
+    assert app.openapi()["paths"]["/"]["get"]["parameters"][0]["description"] == "d"
+
+
 def test_constraints_of_lists_and_of_their_elements():
     app = serve(Annotated[list[Annotated[int, Field(ge=0)]], Query(min_length=1, max_length=2)])
 
@@ -317,6 +332,7 @@ def test_deep_bodies_are_refused_or_read_and_never_break(levels):
     ("annotation", "path", "part"),
     [
         (Annotated[int, Path()], "/", "there is no {x_token} in the path"),
+        (Annotated[int, Query(), Header()], "/", "Query and Header say different sources"),
         (Annotated[int, Query()], "/{x_token}", "its marker says query"),
         (Annotated[int, Query(alias="")], "/", "alias=''"),
         (Annotated[int, Body(alias="z")], "/", "alias='z'"),

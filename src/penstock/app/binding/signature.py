@@ -10,6 +10,7 @@ parameter and says what to write instead.
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import inspect
 import sys
 import typing
@@ -261,7 +262,7 @@ def _argument(
         return Argument(name, "parts", is_keyword=is_keyword)
     if annotation is WebSocket or (annotation is REQUIRED and name == "websocket" and name not in in_path):
         return Argument(name, "websocket", is_keyword=is_keyword)
-    field = next((one for one in reversed(metadata) if isinstance(one, Field)), None)
+    field = _marker(where, [one for one in metadata if isinstance(one, Field)])
     key = name if field is None or field.alias is None else field.alias
     source = _source(where, key, field, whole, in_path)
     argument = Argument(name, source, REQUIRED, is_keyword, key=key, field=field, annotation=whole)
@@ -292,6 +293,25 @@ def _argument(
     if source == "header" and key == name:
         key = name.replace("_", "-")
     return argument._replace(default=default, conversion=conversion, key=key)
+
+
+def _marker(where: str, markers: list[Field]) -> Field | None:
+    """Return the marker that says the source, else the last, with what the others say beside it."""
+    saying = [one for one in markers if type(one) in _SOURCES]
+    if len({type(one) for one in saying}) > 1:
+        names = " and ".join(type(one).__name__ for one in saying)
+        raise ApplicationError(f"{where}: {names} say different sources; keep one")
+    if len(markers) < 2:
+        return markers[0] if markers else None
+    chosen = (saying or markers)[-1]
+    told: dict[str, Any] = {}
+    for one in (*markers, chosen):
+        told |= {
+            slot.name: value
+            for slot in dataclasses.fields(Field)
+            if (value := getattr(one, slot.name)) != slot.default
+        }
+    return dataclasses.replace(chosen, **told)
 
 
 def _source(
