@@ -201,6 +201,13 @@ class BadRequest(_StatusError):
     status = 400
 
 
+class Malformed(BadRequest, ValueError):
+    """400: octets of the request are not what they were read as, by `request.json()` for one."""
+
+    def __str__(self) -> str:
+        return self.detail or ""
+
+
 class Unauthorized(_StatusError):
     """401: nobody has said who this is, or not convincingly. `challenge` says how to (RFC 9110 §11.6.1)."""
 

@@ -348,3 +348,37 @@ def test_a_mounted_application_answers_its_own_exceptions_first():
     assert get(app, "/admin/http").body == b"inner 404"
     assert get(app, "/admin/no/route").body == b"outer 404"
     assert get(app, "/admin/type").status == 500
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "read"),
+    [
+        ("/x", b"{", lambda request: request.json()),
+        ("/x", b"[" * 10_000, lambda request: request.json()),
+        ("/x", b"1" * 5_000, lambda request: request.json()),
+        ("/x", b'"\xff"', lambda request: request.json()),
+        ("/x", b"\xff", lambda request: request.text()),
+        ("/x?a=%ff", b"", lambda request: request.query),
+    ],
+)
+def test_what_a_handler_reads_of_a_malformed_request_is_answered_400(target, body, read, caplog):
+    app, caught = App(), []
+
+    @app.post("/{rest}")
+    @app.post("/caught/{rest}")
+    def handle(request: Request) -> str:
+        if request.raw_path.startswith(b"/caught"):
+            try:
+                read(request)
+            except ValueError as error:
+                caught.append(str(error))
+                return "caught"
+        return str(read(request))
+
+    reply = send(app, "POST", target, body)
+
+    assert reply.status == 400
+    assert b"detail" in reply.body
+    assert not caplog.records
+    assert send(app, "POST", f"/caught{target}", body).status == 200
+    assert len(caught[0]) < 200

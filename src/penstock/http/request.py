@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from penstock.errors import Malformed
 from penstock.http.cookies import cookies_of
 from penstock.http.framing import Framing
 from penstock.http.headers import Headers
@@ -112,15 +113,18 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path, percent-decoded as UTF-8. `%2F` has become `/` here: match on `raw_path`. ValueError when
-        not UTF-8.
+        """The path, percent-decoded as UTF-8. `%2F` has become `/` here: match on `raw_path`. Malformed, a
+        ValueError that is answered 400, when not UTF-8.
         """
         path: str | None = self._kept("path")
         if path is None:
             if 0x25 in self.raw_path:  # "%"; PERF: 0.01 us, b"%" takes 0.14
                 from penstock.http.query import decode_segment
 
-                path = decode_segment(self.raw_path)
+                try:
+                    path = decode_segment(self.raw_path)
+                except ValueError as error:
+                    raise Malformed(f"the path: {error}") from None
             else:
                 path = self.raw_path.decode("ascii")
             self._keep("path", path)
@@ -128,12 +132,15 @@ class Request:
 
     @property
     def query(self) -> Query:
-        """The parsed query. ValueError when its octets are not UTF-8 after decoding."""
+        """The parsed query. Malformed, a ValueError answered with 400, when it is not UTF-8 once decoded."""
         query: Query | None = self._kept("query")
         if query is None:
             from penstock.http.query import parse_query
 
-            query = self._keep("query", parse_query(self.raw_query))
+            try:
+                query = self._keep("query", parse_query(self.raw_query))
+            except ValueError as error:
+                raise Malformed(str(error)) from None
         return query
 
     @property
@@ -180,14 +187,22 @@ class Request:
         self._keep("stream", value)
 
     def text(self) -> str:
-        """Return the body as UTF-8 text. UnicodeDecodeError, a ValueError, when it is not."""
-        return self.body.decode()
+        """Return the body as UTF-8 text. Malformed, a ValueError that is answered 400, when it is not."""
+        try:
+            return self.body.decode()
+        except UnicodeDecodeError as error:
+            raise Malformed(f"the body is not UTF-8 at octet {error.start}") from None
 
     def json(self) -> object:
-        """Return the body parsed as JSON. ValueError with the place when it is not JSON."""
+        """Return the body parsed as JSON. Malformed, a ValueError that is answered 400, with the place,
+        when it is not JSON.
+        """
         from penstock.http.json import loads
 
-        return loads(self.body)
+        try:
+            return loads(self.body)
+        except ValueError as error:
+            raise Malformed(f"the body is not JSON: {error}") from None
 
     def form(self, limits: FormLimits | None = None) -> FormData:
         """Return the body parsed as a form, urlencoded or multipart; the same one each time. `limits` beside
