@@ -2,6 +2,7 @@
 
 import functools
 import typing
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import Enum, IntEnum
 from typing import Annotated, Any, Literal, NewType, Optional, Union
@@ -11,9 +12,12 @@ import pytest
 
 from penstock.app.application import App
 from penstock.app.binding.conversion import name_of
+from penstock.app.injection.depends import Depends
+from penstock.app.schema.markers import Body, Query
 from penstock.errors import ApplicationError
 from penstock.http.handler import BodyStream
 from penstock.http.request import Request
+from penstock.http.response import TextResponse
 from tests.app.driver import answer, content, faults, get, send
 
 
@@ -346,10 +350,33 @@ class Shape:
     pass
 
 
+@dataclass
+class Point:
+    x: int
+
+
+def one_more(x: int) -> int:
+    return x + 1
+
+
 @pytest.mark.parametrize(
     ("annotation", "path", "part"),
     [
-        (Shape, "/", "Shape is no type a request can be converted to"),
+        (Shape, "/", "Shape is no type a request can be converted to; it can be str, int"),
+        (
+            Annotated[Shape, Body()],
+            "/",
+            "Shape is no type JSON can be converted to; in a body it can be a dataclass",
+        ),
+        (
+            Annotated[Point, Query()],
+            "/",
+            "one made of values of the query, of fields or cookies is Annotated[..., Depends()]",
+        ),
+        (TextResponse, "/", "a handler returns its response, and is given none"),
+        (Annotated[int, one_more], "/", "one_more marks nothing by itself; write Depends(one_more)"),
+        (Annotated[int, Depends], "/", "Depends marks nothing by itself; write Depends(...)"),
+        (Annotated[int, Query], "/", "Query marks it when it is called: Query()"),
         (dict, "/", "dict is no type"),
         (bytes, "/", "bytes is no type"),
         (list[Shape], "/", "Shape is no type"),
@@ -382,6 +409,26 @@ def test_what_cannot_be_bound_is_reported_at_start_up(annotation, path, part):
     assert "parameter 'x'" in message
     assert "test_binding:test_what_cannot_be_bound_is_reported_at_start_up.<locals>.handler" in message
     assert "test_binding.py:" in message
+
+
+def test_a_fault_that_is_not_the_type_s_lists_no_types():
+    app = App()
+
+    @app.get("/")
+    def handler(x: Annotated[str, Query(ge=1)]): ...
+
+    with pytest.raises(ApplicationError, match=r"ge= does not fit str$"):
+        app.compile()
+
+
+def test_a_marker_is_no_default():
+    app = App()
+
+    @app.get("/")
+    def handler(x: str = Query(min_length=2)): ...
+
+    with pytest.raises(ApplicationError, match=r"parameter 'x': Query\(...\) is no default; write Annotated"):
+        app.compile()
 
 
 @pytest.mark.parametrize("handler", [lambda *args: None, lambda **kwargs: None])

@@ -3,6 +3,7 @@ import re
 import pytest
 
 from penstock.app.application import App
+from penstock.app.routing.controller import get as controller_get
 from penstock.app.routing.router import Router
 from penstock.errors import ApplicationError, RouteConflict
 from tests.app.driver import content, get, send
@@ -169,7 +170,15 @@ def test_two_methods_of_one_path_are_no_conflict():
         (lambda: App().route("/", []), "names no method"),
         (lambda: App().route("/", ["GE T"]), "is not a method"),
         (lambda: App().route("/", [""]), "is not a method"),
-        (lambda: App().get("/", colour="red")(one), "unknown option 'colour'"),
+        (lambda: App().get("/", colour="red")(one), "unknown option 'colour'; there are status"),
+        (lambda: App().get("/", respones={})(one), "'respones'; did you mean responses[?] there are"),
+        (lambda: App().get("/", status_code=201)(one), "did you mean status[?]"),
+        (lambda: App().get(one), "is no path; a route is declared as in @app.get"),
+        (lambda: controller_get(one), "is no path; a route is declared as in @get"),
+        (lambda: App(titel="x"), "App takes no titel=; did you mean title[?] there are lifespan"),
+        (lambda: App(middleware=[]), "did you mean hooks[?]"),
+        (lambda: App(hooks=[Router]), r"Router is a class; give an object of it, Router\(...\)"),
+        (lambda: App(hooks=[one]), "one is a function; declare it by @app.before"),
         (lambda: App().get("/")("text"), "must be a function, not str"),
         (lambda: App().include("users"), "takes a Router"),
         (lambda: App().mount("", Router()), "mount needs a prefix"),

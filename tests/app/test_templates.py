@@ -13,6 +13,7 @@ from penstock.errors import ApplicationError
         ("/a%20b", "write it as text"),
         ("/a?b", "queries are parameters"),
         ("/a#b", "fragments"),
+        ("/<int:a>", "a parameter is written {name} or {name:int}"),
         ("/a/./b", "dot segment"),
         ("/../b", "dot segment"),
         ("/a/{", "one whole parameter"),

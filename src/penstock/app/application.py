@@ -327,7 +327,7 @@ class App(Router, Generic[S]):
 def _checked(about: About) -> About:
     from penstock.app.openapi.about import checked_about  # here: most applications say nothing
 
-    return checked_about(about)
+    return checked_about(about, App.__init__.__kwdefaults__ or ())
 
 
 def _runs_as(route: Route) -> str:

@@ -313,7 +313,7 @@ def test_a_public_key_is_no_secret(algorithm):
             assert reason(asked(app_of(scheme), forged)) == "the signature is not valid"
     with pytest.raises(ApplicationError, match="HS beside others"):
         JWT(pem, algorithms=[algorithm, "HS256"])
-    with pytest.raises(ApplicationError, match="the key is none for HS256"):
+    with pytest.raises(ApplicationError, match="the key does not fit HS256"):
         JWT(pem, algorithms=["HS256"])
 
 
@@ -495,10 +495,10 @@ def test_without_its_extra_it_names_it(missing, message, monkeypatch):
         (lambda: JWT(SECRET, jwks={}, algorithms=["HS256"]), "expected a key, or jwks"),
         (lambda: JWT("short", algorithms=["HS256"]), "the secret has 5 octets; 32 or more are needed"),
         (lambda: JWT("x" * 63, algorithms=["HS512"]), "the secret has 63 octets; 64"),
-        (lambda: JWT(7, algorithms=["HS256"]), "the key is none for HS256"),
-        (lambda: JWT("no key", algorithms=["RS256"]), "the key is none for RS256"),
-        (lambda: JWT("no key", algorithms=["ES256"]), "the key is none for ES256"),
-        (lambda: JWT("no key", algorithms=["EdDSA"]), "the key is none for EdDSA"),
+        (lambda: JWT(7, algorithms=["HS256"]), "the key does not fit HS256"),
+        (lambda: JWT("no key", algorithms=["RS256"]), "the key does not fit RS256"),
+        (lambda: JWT("no key", algorithms=["ES256"]), "the key does not fit ES256"),
+        (lambda: JWT("no key", algorithms=["EdDSA"]), "the key does not fit EdDSA"),
         (lambda: JWT(public_pem(rsa_key(0, 1024)), algorithms=["RS256"]), "1024 bits; 2048"),
         (lambda: JWT(public_pem(private_key("ES384")), algorithms=["ES256"]), "secp384r1"),
         (lambda: JWT(jwks={"keys": 7}, algorithms=["RS256"]), "no JWK Set"),

@@ -188,6 +188,15 @@ def test_depends_without_a_function_needs_a_class():
     fails(app, "handler: Depends() stands for the class it is annotated with")
 
 
+def test_depends_without_a_function_needs_an_annotation():
+    app = App()
+
+    @app.get("/")
+    def handler(value=Depends()) -> None: ...
+
+    fails(app, "the class it is annotated with, and that is none; write Depends(function)")
+
+
 @pytest.mark.parametrize("wrong", [settings, Depends()])
 def test_dependencies_takes_depends_of_functions(wrong):
     with pytest.raises(ApplicationError, match=r"dependencies takes Depends\(function\), not"):

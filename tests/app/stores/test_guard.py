@@ -8,9 +8,11 @@ from itertools import pairwise
 
 import pytest
 
+from penstock.app.channels.channels import Channels
+from penstock.app.sessions.server import ServerSessions
 from penstock.app.stores.guard import Guard, guard
 from penstock.app.stores.memory import MemoryStore
-from penstock.errors import StoreError, StoreRefused
+from penstock.errors import ApplicationError, StoreError, StoreRefused
 
 
 class Flaky(MemoryStore):
@@ -202,3 +204,9 @@ def test_a_store_has_one_guard():
     assert guard(store) is one
     assert guard(one) is one
     assert guard(MemoryStore()) is not one
+
+
+@pytest.mark.parametrize("make", [ServerSessions, Channels])
+def test_what_is_no_store_is_refused_where_it_is_given(make):
+    with pytest.raises(ApplicationError, match=r"'secret'.* give a MemoryStore\(\) or a RedisStore\(url\)"):
+        make("secret")

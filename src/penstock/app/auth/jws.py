@@ -127,7 +127,7 @@ def verifying_keys(where: str, given: object, algorithms: Sequence[str]) -> list
             continue
         found.append(Key(algorithm, None, _public(prepared), _methods()[algorithm]))
     if not found:
-        raise ApplicationError(f"{where}: the key is none for {', '.join(algorithms)}: {reason}")
+        raise ApplicationError(f"{where}: the key does not fit {', '.join(algorithms)}: {reason}")
     return found
 
 

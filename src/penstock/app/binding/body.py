@@ -74,7 +74,8 @@ def json_content(request: Request) -> object:
     """
     media_type = request.headers.get("content-type", "")
     if media_type != "application/json" and not is_json(media_type):
-        raise HTTPError(415, "the body must be application/json", headers={"Accept": "application/json"})
+        detail = "the body must be JSON, with Content-Type: application/json"
+        raise HTTPError(415, detail, headers={"Accept": "application/json"})
     try:
         return loads(request.body)
     except ValueError as error:

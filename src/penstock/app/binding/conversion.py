@@ -12,7 +12,7 @@ from copy import copy
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from penstock.app.schema.annotations import Unsupported, is_union, name_of, peel, split
+from penstock.app.schema.annotations import NoSuchType, Unsupported, is_union, name_of, peel, split
 from penstock.app.schema.constraints import broken, constraints_in, make_constraints
 from penstock.app.schema.report import MAX_FAULTS
 
@@ -141,7 +141,7 @@ class Notation:
             return self._choice([(member.value, member) for member in annotation], "enum")
         if origin is list and arguments:
             return self._list(arguments[0])
-        raise Unsupported(f"{name_of(annotation)} is no type a request can be converted to")
+        raise NoSuchType(f"{name_of(annotation)} is no type a request can be converted to")
 
     def _list(self, annotation: object) -> Conversion:
         item = self.conversion(annotation)

@@ -24,9 +24,9 @@ from penstock.app.forms.parameters import FormParameter, form_parameter
 from penstock.app.forms.stream import MultipartStream
 from penstock.app.forms.text_members import file_kind
 from penstock.app.injection.background import BackgroundTasks
-from penstock.app.injection.depends import Declared
+from penstock.app.injection.depends import Declared, Depends
 from penstock.app.routing.router import describe, inner_function
-from penstock.app.schema.annotations import Unsupported, is_union, name_of, peel, split
+from penstock.app.schema.annotations import NoSuchType, Unsupported, is_union, name_of, peel, split
 from penstock.app.schema.constraints import constraints_in, make_constraints
 from penstock.app.schema.markers import Body, Cookie, Field, File, Form, Header, Path, Query
 from penstock.app.schema.reading import holds_model
@@ -34,6 +34,7 @@ from penstock.app.websocket.socket import WebSocket
 from penstock.errors import ApplicationError
 from penstock.http.handler import BodyStream
 from penstock.http.request import Request
+from penstock.http.response import Response
 from penstock.http.upload import UploadFile
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ _CAN_BE = (
     "or None, list[...] of those from the query, Request, BodyStream, a dataclass or another model for the "
     "JSON body, any type of the body as Annotated[..., Body()], a field of a form as Annotated[..., Form()], "
     "UploadFile"
+)
+_CAN_BE_JSON = (
+    "a dataclass, a TypedDict, a NamedTuple, a msgspec Struct, a pydantic model, str, int, float, bool, "
+    "Decimal, UUID, datetime, date, time, timedelta, bytes, an Enum, a Literal, a list, set, tuple or dict "
+    "of those, None or Any"
 )
 _SOURCES: Final[dict[type[Field], Source]] = {
     Path: "path",
@@ -252,6 +258,7 @@ def _argument(
     is_keyword = parameter.kind is inspect.Parameter.KEYWORD_ONLY
     whole = _resolved(handler, parameter.annotation, where)
     annotation, metadata = split(whole)
+    _check_marked(parameter, metadata, where)
     if annotation is Request or (annotation is REQUIRED and name == "request" and name not in in_path):
         return Argument(name, "request", is_keyword=is_keyword)
     if annotation is BackgroundTasks:
@@ -279,7 +286,7 @@ def _argument(
         if source == "cookie" and conversion.item is not None:
             raise Unsupported(f"a cookie is one value, {name_of(annotation)} is several")
     except Unsupported as error:
-        raise ApplicationError(f"{where}: {error}; it can be {_CAN_BE}") from None
+        raise ApplicationError(f"{where}: {error}{_advice(error, annotation, source)}") from None
     except RecursionError:
         raise ApplicationError(
             f"{where}: {name_of(annotation)} contains itself, and text does not nest; take it from the body "
@@ -312,6 +319,38 @@ def _marker(where: str, markers: list[Field]) -> Field | None:
             if (value := getattr(one, slot.name)) != slot.default
         }
     return dataclasses.replace(chosen, **told)
+
+
+def _check_marked(parameter: inspect.Parameter, metadata: tuple[object, ...], where: str) -> None:
+    """Refuse what is meant as a marker and is none: it would be passed over, or be the value."""
+    if isinstance(parameter.default, Field):
+        marker = type(parameter.default).__name__
+        raise ApplicationError(
+            f"{where}: {marker}(...) is no default; write Annotated[..., {marker}(...)], and the default "
+            "behind ="
+        )
+    for one in metadata:
+        if isinstance(one, type) and issubclass(one, Field):
+            raise ApplicationError(f"{where}: {one.__name__} marks it when it is called: {one.__name__}()")
+        if inspect.isroutine(one):
+            said = "Depends(...)" if one is Depends else f"Depends({one.__name__})"
+            raise ApplicationError(f"{where}: {one.__name__} marks nothing by itself; write {said}")
+
+
+def _advice(error: Unsupported, annotation: object, source: Source) -> str:
+    """Return what to write instead of a type that is none of those; empty for any other fault."""
+    if not isinstance(error, NoSuchType):
+        return ""
+    if source == "body":
+        return f"; in a body it can be {_CAN_BE_JSON}"
+    if isinstance(annotation, type) and issubclass(annotation, Response):
+        return "; a handler returns its response, and is given none"
+    if holds_model(annotation):
+        return (
+            "; a model is the JSON body, or a form as Annotated[..., Form()]; one made of values of the "
+            "query, of fields or cookies is Annotated[..., Depends()]"
+        )
+    return f"; it can be {_CAN_BE}"
 
 
 def _source(

@@ -42,9 +42,9 @@ class Channels:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._is_shared = hasattr(store, "apublish")
-        if not self._is_shared and store.blocks:
+        if not self._is_shared and getattr(store, "blocks", True):
             raise ApplicationError(
-                f"Channels: {store!r} has no `publish`; give a MemoryStore or a RedisStore"
+                f"Channels: {store!r} has no `publish`; give a MemoryStore() or a RedisStore(url)"
             )
         self._subscriptions: dict[str, set[Subscription]] = {}
         """Of this process, by name. A set is replaced and never changed: publishers take no lock."""

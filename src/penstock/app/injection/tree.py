@@ -173,8 +173,8 @@ class _Reader:
         named = declared.function if declared.function is not None else annotated
         if not callable(named) or named is inspect.Parameter.empty:
             raise ApplicationError(
-                f"{names}: Depends() stands for the class it is annotated with, and that is {named!r}; "
-                "write Depends(function)"
+                f"{names}: Depends() stands for the class it is annotated with, and that is "
+                f"{'none' if named is inspect.Parameter.empty else repr(named)}; write Depends(function)"
             )
         function = self._overridden(named, chain)
         links = (*chain, _Link(function, handler_name(function)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
+from penstock.app.routing.options import told_options
 from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
@@ -58,11 +59,14 @@ class About(TypedDict, total=False):
     """Further members of the document; objects are merged."""
 
 
-def checked_about(given: About) -> About:
-    """Return what was given; ApplicationError for a keyword there is none of, or a path that is none."""
+def checked_about(given: About, others: Iterable[str] = ()) -> About:
+    """Return what was given; ApplicationError for a keyword there is none of (`others` are those an App takes
+    beside), or a path that is none.
+    """
     unknown = given.keys() - About.__annotations__.keys()
     if unknown:
-        raise ApplicationError(f"App takes no {min(unknown)}=; there are {', '.join(About.__annotations__)}")
+        told = told_options(min(unknown), [*others, *About.__annotations__])
+        raise ApplicationError(f"App takes no {min(unknown)}=; {told}")
     for name in URLS:
         url = given.get(name)
         if url is not None and not (isinstance(url, str) and url.startswith("/")):

@@ -59,6 +59,8 @@ class Controller:
 
 def route(path: str, methods: Iterable[str] = ("GET",), **options: Unpack[RouteOptions]) -> Callable[[F], F]:
     """Declare the decorated method as the handler of a path, as `Router.route` does."""
+    if not isinstance(path, str):
+        raise ApplicationError(f"{path!r} is no path; a route is declared as in @get('/items')")
     if isinstance(methods, str):
         raise ApplicationError(f"methods must be a list such as [{methods!r}], not one text")
     return _marking(_Declared(path, tuple(methods), dict(options)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from penstock.errors import ApplicationError
@@ -73,7 +74,15 @@ def check_hooks(hooks: Iterable[object]) -> tuple[Any, ...]:
     for hook in checked:
         functions = [function for name in _FORMS if (function := getattr(hook, name, None)) is not None]
         is_hook = all(map(callable, functions)) and (functions or any(hasattr(hook, one) for one in _OTHERS))
-        if isinstance(hook, type) or not is_hook:
+        if isinstance(hook, type):
+            name = hook.__name__
+            raise ApplicationError(f"hooks: {name} is a class; give an object of it, {name}(...)")
+        if isinstance(hook, FunctionType):
+            raise ApplicationError(
+                f"hooks: {hook.__name__} is a function; declare it by @app.before, @app.after, "
+                "@app.on_error or @app.around"
+            )
+        if not is_hook:
             raise ApplicationError(
                 f"hooks: {hook!r} is no object with `before(request)`, `after(request, response)`, "
                 "`on_error(request, error)` or `around(request, call_next)`"

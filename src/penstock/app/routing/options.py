@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -97,3 +97,26 @@ class WebSocketOptions(TypedDict, total=False):
     """Put round the handshake alone, inside those of routers and applications, the first outermost."""
     dependencies: Iterable[object]
     """`Depends(f)`: functions called for the conversation, before those the handler names."""
+
+
+_ELSEWHERE: Final = {
+    "status_code": "status",
+    "middleware": "hooks",
+    "guards": "dependencies",
+    "openapi_tags": "tag_descriptions",
+    "license_info": "license",
+    "redirect_slashes": "trailing_slash",
+    "strict_slashes": "trailing_slash",
+}
+"""What other frameworks call some of our options."""
+
+
+def told_options(unknown: str, known: Iterable[str]) -> str:
+    """Return what to say of an option there is none of: which may be meant, and which there are."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    ours = _ELSEWHERE.get(unknown)
+    meant = [ours] if ours in names else get_close_matches(unknown, names, 1)
+    guess = f"did you mean {meant[0]}? " if meant else ""
+    return f"{guess}there are {', '.join(names)}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from penstock.app.injection.depends import check_dependencies
 from penstock.app.routing.declared import DeclaresHooks, check_hooks
 from penstock.app.routing.handling import DeclaresExceptionHandlers
-from penstock.app.routing.options import RouteOptions, WebSocketOptions
+from penstock.app.routing.options import RouteOptions, WebSocketOptions, told_options
 from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ class Router(DeclaresHooks, DeclaresExceptionHandlers):
         self, path: str, methods: Iterable[str] = ("GET",), **options: Unpack[RouteOptions]
     ) -> Callable[[F], F]:
         """Declare the decorated function as the handler of a path, for the given methods."""
+        if not isinstance(path, str):
+            raise ApplicationError(f"{path!r} is no path; a route is declared as in @app.get('/items')")
         if isinstance(methods, str):
             raise ApplicationError(f"methods must be a list such as [{methods!r}], not one text")
         names = tuple(dict.fromkeys(_checked_method(method) for method in methods))
@@ -185,8 +187,8 @@ class Router(DeclaresHooks, DeclaresExceptionHandlers):
         """
         unknown = options.keys() - WebSocketOptions.__annotations__.keys()
         if unknown:
-            known = ", ".join(WebSocketOptions.__annotations__)
-            raise ApplicationError(f"websocket {path!r}: unknown option {min(unknown)!r}; there are {known}")
+            told = told_options(min(unknown), WebSocketOptions.__annotations__)
+            raise ApplicationError(f"websocket {path!r}: unknown option {min(unknown)!r}; {told}")
         own: RouteOptions = {}
         if "name" in options:
             own["name"] = options["name"]
@@ -302,8 +304,8 @@ def _make_route(
 ) -> Route:
     unknown = options.keys() - RouteOptions.__annotations__.keys()
     if unknown:
-        known = ", ".join(RouteOptions.__annotations__)
-        raise ApplicationError(f"route {path!r}: unknown option {min(unknown)!r}; there are {known}")
+        told = told_options(min(unknown), RouteOptions.__annotations__)
+        raise ApplicationError(f"route {path!r}: unknown option {min(unknown)!r}; {told}")
     if "hooks" in options:
         options["hooks"] = check_hooks(options["hooks"])
     inner = inner_function(handler)

@@ -59,6 +59,7 @@ def parse_template(text: str, converters: Mapping[str, Converter]) -> Template:
         ("%", "write it as text"),
         ("?", "queries are parameters"),
         ("#", "fragments are never sent"),
+        ("<", "a parameter is written {name} or {name:int}"),
     ):
         if sign in text:
             raise ApplicationError(f"path {text!r} contains {sign!r}: {advice}")

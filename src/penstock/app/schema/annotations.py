@@ -11,6 +11,10 @@ class Unsupported(TypeError):
     """An annotation says nothing this package can make; the message is the reason."""
 
 
+class NoSuchType(Unsupported):
+    """The type itself is none of those that can be made, and another has to be taken."""
+
+
 def peel(annotation: object) -> object:
     """Return the type inside Annotated, NewType and `type` aliases."""
     return split(annotation)[0]

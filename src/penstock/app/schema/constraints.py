@@ -108,7 +108,7 @@ def _make(name: str, bound: Any, of: str) -> Constraint:
         )
     if type(bound) is not int or bound < 0:
         raise Unsupported(f"{name}={bound!r} is no length")
-    unit = {"str": "characters", "bytes": "octets"}.get(of, "elements")
+    unit = {"str": "character", "bytes": "octet"}.get(of, "element") + ("" if bound == 1 else "s")
     if name == "min_length":
         return Constraint(
             name,

@@ -42,7 +42,7 @@ def read_members(node: Object, kind: Any, origin: type, read: Read, *, is_partia
         try:
             inner = read(annotation)
         except Unsupported as error:
-            raise Unsupported(f"field {name!r} of {origin.__qualname__}: {error}") from None
+            raise type(error)(f"field {name!r} of {origin.__qualname__}: {error}") from None
         key = field.alias if field is not None and field.alias is not None else name
         if is_partial:
             default, is_factory = ABSENT, False  # noqa: PLW2901

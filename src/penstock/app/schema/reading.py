@@ -13,7 +13,7 @@ from enum import Enum
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
-from penstock.app.schema.annotations import Unsupported, is_alias, is_union, name_of, split
+from penstock.app.schema.annotations import NoSuchType, Unsupported, is_alias, is_union, name_of, split
 from penstock.app.schema.constraints import Constrained, constraints_in, make_constraints
 from penstock.app.schema.containers import Fixed, Keyed, Many
 from penstock.app.schema.foreign import Foreign, foreign_node
@@ -205,7 +205,7 @@ class Reader:
 
     def _class(self, kind: Any, origin: Any) -> Node:
         if not isinstance(origin, type):
-            raise Unsupported(f"{name_of(kind)} is no type JSON can be converted to")
+            raise NoSuchType(f"{name_of(kind)} is no type JSON can be converted to")
         if kind in self._classes:
             return self._classes[kind]
         node = foreign_node(kind)
@@ -218,7 +218,7 @@ class Reader:
             return self._object(kind, origin, kind)
         if is_named_tuple(origin):
             return self._named_tuple(kind, origin)
-        raise Unsupported(f"{name_of(kind)} is no type JSON can be converted to")
+        raise NoSuchType(f"{name_of(kind)} is no type JSON can be converted to")
 
     def _object(self, kind: Any, origin: type, key: object, *, is_partial: bool = False) -> Object:
         unknown = _unknown_of(origin) or self._unknown
@@ -248,7 +248,7 @@ class Reader:
         try:
             return self.read(annotation)
         except Unsupported as error:
-            raise Unsupported(f"field {name!r} of {owner.__qualname__}: {error}") from None
+            raise type(error)(f"field {name!r} of {owner.__qualname__}: {error}") from None
 
 
 def _unknown_of(origin: type) -> Unknown | None:

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from penstock.errors import StoreError, StoreRefused
+from penstock.errors import ApplicationError, StoreError, StoreRefused
 from penstock.observe.stores import watch
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Guard:
     """A store that is left alone for a while when it has failed."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        if not hasattr(store, "blocks"):
+            raise ApplicationError(f"{store!r} is no store; give a MemoryStore() or a RedisStore(url)")
         self.store = store
         self.blocks = store.blocks
         self.failures = 0
