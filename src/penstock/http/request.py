@@ -365,6 +365,15 @@ class Request:
         self._keep("is_personal", value)
 
     @property
+    def identified_by(self) -> frozenset[str]:
+        """The fields, in lower case and beside Authorization and Cookie, by which a scheme told who asks."""
+        return self._kept("identified_by") or frozenset()
+
+    @identified_by.setter
+    def identified_by(self, value: frozenset[str]) -> None:
+        self._keep("identified_by", value)
+
+    @property
     def has_failed(self) -> bool:
         """True once an exception was answered: whoever answered it has seen all of the request."""
         return bool(self._kept("has_failed"))

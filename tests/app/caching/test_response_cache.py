@@ -10,13 +10,16 @@ import uuid
 import pytest
 
 from penstock.app.application import App
+from penstock.app.auth.api_key import APIKey
 from penstock.app.caching.response_cache import ResponseCache
+from penstock.app.injection.background import BackgroundTasks
 from penstock.app.injection.depends import Depends
 from penstock.app.routing.router import Router
 from penstock.app.security.csrf import CSRF
 from penstock.app.sessions.cookie import CookieSessions
 from penstock.app.stores.memory import MemoryStore
 from penstock.app.stores.redis import RedisStore
+from penstock.app.testing.client import TestClient
 from penstock.errors import ApplicationError
 from penstock.http.request import Request
 from penstock.http.response import Response, StreamResponse, TextResponse
@@ -781,3 +784,56 @@ def test_options_that_cannot_be_meant_are_application_errors(options):
 def test_what_is_no_store_is_refused():
     with pytest.raises(ApplicationError, match="MemoryStore"):
         ResponseCache(None)
+
+
+def test_what_an_api_key_opened_is_kept_for_nobody_else():
+    app = App(hooks=[ResponseCache(MemoryStore(), ttl_s=60)])
+    scheme = APIKey(header="X-Key", keys={"one": "key-1", "two": "key-2"}, optional=True)
+
+    @app.get("/")
+    def handle(name: str | None = Depends(scheme)) -> str:
+        return str(name)
+
+    @app.get("/varies")
+    def varies(name: str | None = Depends(scheme)) -> Response:
+        return Response(str(name).encode(), headers={"Vary": "X-Key"})
+
+    for path in ("/", "/varies"):
+        keys = ["key-1", "key-2", None, "key-1"]
+        replies = [get(app, path, headers=(("x-key", key),) if key else ()) for key in keys]
+        assert [reply.body for reply in replies] == [b"one", b"two", b"None", b"one"]
+    assert replies[-1].headers["x-cache"] == "HIT"
+
+
+@pytest.mark.parametrize("run", ["thread", "inline"])
+def test_what_a_refresh_leaves_behind_is_done(run):
+    noted, now = [], [1000.0]
+
+    def plain():
+        yield "x"
+        noted.append("closed")
+
+    async def task():
+        noted.append("task")
+
+    app = App(hooks=[ResponseCache(MemoryStore(), ttl_s=10, stale_s=1000, clock=lambda: now[0])])
+
+    @app.get("/", run=run)
+    def handle(tasks: BackgroundTasks, name: str = Depends(plain)) -> str:
+        tasks.add(task)
+        return name
+
+    with TestClient(app) as client:
+        for number in range(1, 12):  # more than may be made anew at once
+            assert client.get("/").status == 200
+            until(lambda number=number: len(noted) == 2 * number)
+            now[0] += 11
+
+    assert noted == ["task", "closed"] * 11
+
+
+def until(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.002)

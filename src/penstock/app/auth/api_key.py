@@ -71,5 +71,6 @@ class APIKey(Scheme):
 
     def _sent(self, request: Request) -> str | None:
         if self._place == "header":
+            request.identified_by |= {self._name}
             return request.headers.get(self._name)
         return (request.query if self._place == "query" else request.cookies).get(self._name)

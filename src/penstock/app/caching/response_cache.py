@@ -15,7 +15,7 @@ import asyncio
 import logging
 import time
 from contextvars import copy_context
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore, Event, Thread
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.app.caching.flight import LoopFlights, ThreadFlights
@@ -26,6 +26,7 @@ from penstock.app.stores.guard import guard
 from penstock.errors import ApplicationError, StoreError
 from penstock.http.endings import close_endings
 from penstock.http.framing import Framing
+from penstock.http.handler import TASK
 from penstock.http.headers import Headers
 from penstock.http.request import Request
 
@@ -192,6 +193,8 @@ class ResponseCache:
             self._places.release()
             return
         other = _unconditional(request)
+        ending = _Refreshed(other)
+        request.linger(ending)  # heard where there can be something to end
 
         def make() -> Outcome:
             states = self._in_thread(self._shelf.states(other))
@@ -203,9 +206,8 @@ class ResponseCache:
             except Exception:
                 _log.exception("%s could not be made anew; the stale response stays", request.raw_path)
             finally:
-                for ending in other.take_endings():
-                    ending.close(None)
                 self._places.release()
+                ending.is_made.set()
 
         Thread(target=copy_context().run, args=(refresh,), daemon=True, name="penstock-cache").start()
 
@@ -261,6 +263,33 @@ class ResponseCache:
                     step = steps.send(result)
         except StopIteration as done:
             return done.value
+
+
+class _Refreshed:
+    """The end of what was made anew in a thread: some of it can only end on the loop, which is there once the
+    stale reply is out.
+    """
+
+    __slots__ = ("_request", "is_made")
+
+    run: Final = TASK
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.is_made = Event()
+
+    def close(self, error: BaseException | None) -> None:
+        """Not asked for."""
+        raise NotImplementedError
+
+    async def aclose(self, error: BaseException | None) -> None:  # noqa: ARG002 - of the stale reply
+        """Wait until it is made, and run its endings."""
+        server = self._request.server
+        if server is not None:
+            await server.continue_in_thread(self.is_made.wait)
+        else:
+            await asyncio.get_running_loop().run_in_executor(None, self.is_made.wait)
+        await close_endings(self._request)
 
 
 def _unconditional(request: Request) -> Request:

@@ -231,7 +231,7 @@ class Shelf:
         is_own = touched_session(request) is not None and "private" not in self._rules.allow
         is_own = is_own or request.is_personal
         if names is not None and not is_own:
-            is_own = not asked.personal.issubset(names)
+            is_own = not (asked.personal | request.identified_by).issubset(names)
             stored = measure(response, self._rules, now, states or {}, is_personal=is_own)
         if stored is None or names is None:
             if not asked.is_alone and not is_error:
