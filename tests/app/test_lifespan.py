@@ -1,9 +1,11 @@
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
 
 from penstock.app.application import App
+from penstock.app.testing.client import TestClient
 from penstock.errors import ApplicationError
 
 
@@ -221,3 +223,35 @@ def test_a_state_of_a_class_gets_only_what_that_names():
 
     with pytest.raises(ApplicationError, match="yields 'databse', which Parts does not have"):
         run(app)
+
+
+@pytest.mark.parametrize("last_first", [True, False])
+def test_two_clients_at_once_have_a_lifespan_each(last_first):
+    seen = []
+
+    async def lifespan():
+        seen.append("open")
+        yield
+        seen.append("closed")
+
+    app, done = App(lifespan=lifespan), threading.Event()
+
+    @app.get("/")
+    async def handle() -> str:
+        app.spawn(done.set)
+        return "x"
+
+    clients = [TestClient(app), TestClient(app)]
+    for client in clients:
+        client.__enter__()
+    closed, left = reversed(clients) if last_first else clients
+    assert [client.get("/").text for client in clients] == ["x", "x"]
+    assert done.wait(20)
+    done.clear()
+    closed.__exit__(None, None, None)
+    assert seen == ["open", "open", "closed"]
+    assert left.get("/").text == "x"
+    assert done.wait(20)
+    left.__exit__(None, None, None)
+
+    assert seen == ["open", "open", "closed", "closed"]

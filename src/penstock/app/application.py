@@ -138,7 +138,8 @@ class App(Router, Generic[S]):
         self.methods = METHODS
         """Those it knows, another is answered 501; once compiled, with those of its routes."""
         self._compiled: Compiled | None = None
-        self._lifespan: Lifespan | None = None
+        self._lifespans: list[Lifespan] = []
+        """Those that are open: one, but for tests with several clients, on loops of their own."""
         self._asgi: ASGIApplication | None = None
         self.resolve = self._resolve_first
         for name, converter in (converters or {}).items():
@@ -269,13 +270,21 @@ class App(Router, Generic[S]):
 
         is_development = server is not None and getattr(server, "in_development", False)
         compiled = self.compile(is_development=is_development)
-        self._lifespan = Lifespan(compiled.apps, compiled.mounted, server)
-        await self._lifespan.open()
+        lifespan = Lifespan(compiled.apps, compiled.mounted, server)
+        await lifespan.open()
+        self._lifespans.append(lifespan)
 
     async def shutdown(self) -> None:
-        """Close what `startup` opened."""
-        if self._lifespan is not None:
-            await self._lifespan.close()
+        """Close what `startup` opened on this loop, the last first."""
+        mine = [one for one in self._lifespans if one.is_here()]
+        if not mine:
+            return
+        self._lifespans.remove(mine[-1])
+        try:
+            await mine[-1].close()
+        finally:
+            if self._lifespans:
+                self._lifespans[-1].resume()
 
     # -- ASGI
 

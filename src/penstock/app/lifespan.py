@@ -32,6 +32,7 @@ class Lifespan:
         self._apps = list(apps)
         self._mounted = list(mounted)
         self._server = server
+        self._loop = asyncio.get_running_loop()
         self._closing = asyncio.Event()
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
@@ -51,6 +52,15 @@ class Lifespan:
         self._closing.set()
         if self._task is not None:
             await self._task
+
+    def is_here(self) -> bool:
+        """Tell whether it was opened on the loop that runs here."""
+        return self._loop is asyncio.get_running_loop()
+
+    def resume(self) -> None:
+        """Another lifespan of the same applications has closed; this one is the last again."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._attach, self._loop)
 
     async def _live(self) -> None:
         try:
