@@ -30,7 +30,9 @@ class ApplicationError(PenstockError):
 
 
 class BrokenPromise(PenstockError):
-    """A handler returned what its response model does not allow (`validate_response`): a 500, and logged."""
+    """A handler returned what its response model does not allow: a required field is missing, or, with
+    `validate_response`, a value does not fit. A 500, and logged.
+    """
 
 
 class RouteConflict(ApplicationError):

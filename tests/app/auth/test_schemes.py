@@ -241,6 +241,8 @@ def test_no_field_makes_it_fail(value):
         (lambda: BasicAuth(scheme_name="a b"), "scheme_name='a b'"),
         (lambda: BasicAuth(users={"a:b": "x"}), "names without ':'"),
         (lambda: BasicAuth(users={"a": ""}), "users: 'a'"),
+        (lambda: BasicAuth(users=["ann"]), "users: expected a dict of passwords by name"),
+        (lambda: BearerAuth(tokens=["x"]), "BearerAuth: tokens: expected a dict of secrets by name"),
         (lambda: BearerAuth(tokens={"a": ""}), "tokens: 'a'"),
         (lambda: BearerAuth(tokens={"a": "x", "b": "x"}), "two have the same secret"),
         (APIKey, "expected one of header="),

@@ -15,7 +15,7 @@ import pytest
 
 from penstock import App, Field, HTMLResponse, Partial, Request, TestClient
 from penstock.app.schema.output import compile_output
-from penstock.errors import ApplicationError
+from penstock.errors import ApplicationError, BrokenPromise
 from penstock.http.json import dumps, loads
 
 
@@ -141,6 +141,26 @@ def shown(annotation: object, value: object) -> object:
 )
 def test_a_response_has_the_promised_fields_and_no_others(annotation, value, expected):
     assert shown(annotation, value) == expected
+
+
+def test_a_mapping_without_what_was_promised_says_what_it_lacks():
+    show = compile_output(list[User])
+    assert show is not None
+
+    with pytest.raises(BrokenPromise, match="the response is no User: it lacks id, fullName"):
+        show([{"address": {"street": "x"}}])
+
+
+def test_a_failure_of_the_mapping_itself_stays_what_it_is():
+    class Failing(dict[str, object]):
+        def __getitem__(self, name: str) -> object:
+            raise KeyError("connection")
+
+    show = compile_output(Address)
+    assert show is not None
+
+    with pytest.raises(KeyError, match="connection"):
+        show(Failing(street="x"))
 
 
 def test_an_object_that_may_be_any_of_several_is_not_guessed():

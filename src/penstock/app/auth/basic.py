@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
+from collections.abc import Mapping
 from hmac import compare_digest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from penstock.app.auth.scheme import Scheme, credentials
 from penstock.errors import ApplicationError
 from penstock.http.request import Request  # noqa: TC001 - read from the annotation
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # RFC 7617 §2: in neither of both
 
@@ -79,6 +77,8 @@ class BasicAuth(Scheme):
 
 
 def _checked(users: Mapping[str, str]) -> dict[bytes, bytes]:
+    if not isinstance(users, Mapping):
+        raise ApplicationError("BasicAuth: users: expected a dict of passwords by name")
     for name, password in users.items():
         if not isinstance(name, str) or not isinstance(password, str) or not password or ":" in name:
             raise ApplicationError(f"BasicAuth: users: {name!r}: expected names without ':', and passwords")

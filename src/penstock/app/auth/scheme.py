@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import ApplicationError, HTTPError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from penstock.http.request import Request
 
@@ -88,6 +89,8 @@ class Secrets:
     """
 
     def __init__(self, where: str, secrets: Mapping[str, str]) -> None:
+        if not isinstance(secrets, Mapping):
+            raise ApplicationError(f"{where}: expected a dict of secrets by name")
         for name, secret in secrets.items():
             if not isinstance(name, str) or not isinstance(secret, str) or not secret.isascii() or not secret:
                 raise ApplicationError(f"{where}: {name!r}: expected names, and secrets of ASCII letters")

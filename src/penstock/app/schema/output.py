@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from penstock.app.schema.annotations import Unsupported
@@ -73,6 +74,13 @@ def checked_output(annotation: object, show: Callable[[Any], Any] | None) -> Cal
         return shown
 
     return checked
+
+
+def _tell_missing(title: str, required: list[tuple[str, str]], value: Mapping[str, Any]) -> None:
+    """BrokenPromise for a mapping that lacks what was promised."""
+    missing = [key for key, name in required if key not in value and name not in value]
+    if missing:
+        raise BrokenPromise(f"the response is no {title}: it lacks {', '.join(missing)}") from None
 
 
 def _chooses(node: Node, seen: set[int]) -> bool:
@@ -143,12 +151,22 @@ class _Writer:
                 self._code.add(f"return {{{', '.join(pairs)}}}")
         keeps = node.unknown == "keep" and node.make is dict
         self._code.add("made = {**value}" if keeps else "made = {}")
+        required = [(one.key, one.name) for one in members if one.default is REQUIRED]
+        if not required:
+            self._write_members(members)
+            return
+        with self._code.block("try:"):
+            self._write_members(members)
+        tell = self._code.constant(partial(_tell_missing, node.title, required), "tell_missing")
+        self._code.add("except KeyError:", f"    {tell}(value)", "    raise")
+
+    def _write_members(self, members: list[Member]) -> None:
         for one in members:
             self._write_member(one)
         self._code.add("return made")
 
     def _write_member(self, one: Member) -> None:
-        """Take one member of a mapping, by its name in JSON or in Python; a KeyError says what is missing."""
+        """Take one member of a mapping, by its name in JSON or in Python; a KeyError when it is missing."""
         names = list(dict.fromkeys((one.key, one.name)))
         takes = [f"made[{one.key!r}] = {self._shown(one.node, f'value[{name!r}]')}" for name in names]
         if one.default is REQUIRED and len(names) == 1:
