@@ -21,6 +21,8 @@ FIGURES = {
     "request_path": ["GET /", "def, inline", "async def", "def, threads"],
     "compression": ["10 KB of JSON", "off", "gzip", "an event", "KB/stream"],
     "cache": ["a request", "two parameters, cached=", "a use of a store", "a page of 1 ms", "req/s"],
+    "multipart": ["10 MB", "penstock stream", "MB/s", "ms CPU/upload", "MB more"],
+    "injection": ["penstock-async", "penstock-def", "req/s", "us CPU/req"],
     "import_time": ["import penstock", "every public name", "third-party modules"],
     "cold_start": ("start of Python", "first reply of 300 typed routes", "ms CPU"),
     "memory": ["300 idle", "KB/connection", "64 active beside 300 idle"],
