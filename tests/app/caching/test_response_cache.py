@@ -16,13 +16,14 @@ from penstock.app.injection.background import BackgroundTasks
 from penstock.app.injection.depends import Depends
 from penstock.app.routing.router import Router
 from penstock.app.security.csrf import CSRF
+from penstock.app.security.headers import SecurityHeaders
 from penstock.app.sessions.cookie import CookieSessions
 from penstock.app.stores.memory import MemoryStore
 from penstock.app.stores.redis import RedisStore
 from penstock.app.testing.client import TestClient
 from penstock.errors import ApplicationError
 from penstock.http.request import Request
-from penstock.http.response import Response, StreamResponse, TextResponse
+from penstock.http.response import HTMLResponse, Response, StreamResponse, TextResponse
 from penstock.http.status import reason
 from tests.app.caching.refreshers import close_after_refreshing, join_refreshers
 from tests.app.driver import get
@@ -837,3 +838,39 @@ def until(condition):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.002)
+
+
+@pytest.mark.parametrize("is_inside", [True, False])
+def test_a_page_with_a_nonce_is_made_for_each(is_inside):
+    cache, calls = ResponseCache(MemoryStore(), ttl_s=60), []
+    policy = SecurityHeaders(csp="script-src 'nonce-{nonce}'")
+    app = App(hooks=[cache, policy] if is_inside else [policy, cache])
+
+    @app.get("/")
+    def page(request: Request) -> HTMLResponse:
+        return HTMLResponse(f"<script nonce='{request.state.csp_nonce}'></script>")
+
+    @app.get("/bare")
+    def bare() -> HTMLResponse:
+        return HTMLResponse("bare")
+
+    @app.get("/json")
+    def data() -> dict:
+        calls.append("json")
+        return {}
+
+    @app.get("/kept", cached=60, cached_vary=["accept"])
+    def kept(request: Request) -> HTMLResponse:
+        return HTMLResponse(f"<script nonce='{request.state.csp_nonce}'></script>")
+
+    for path in ("/", "/kept", "/bare"):
+        policies = set()
+        for _ in range(3):
+            reply = get(app, path)
+            nonce = reply.headers["content-security-policy"].partition("nonce-")[2].rstrip("'")
+            assert path == "/bare" or nonce.encode() in reply.body
+            policies.add(nonce)
+        assert len(policies) == 3
+    get(app, "/json")
+    get(app, "/json")
+    assert calls == ["json"]

@@ -223,7 +223,7 @@ class KeptReplies:
         size = len(response.body) + 1_000
         if response.is_stream or response.status not in _STATUSES or size > _BYTES // 8:
             return None
-        if is_personal(request) or request.has_failed:
+        if is_personal(request, response) or request.has_failed:
             return None
         own = response.own_headers
         if own is not None:

@@ -223,7 +223,7 @@ class Shelf:
         """Keep a response, if it may be kept."""
         key, now = asked.key, self._clock()
         is_error = response.status in _ERRORS
-        if request.method != "GET" or is_personal(request):
+        if request.method != "GET" or is_personal(request, response):
             return Outcome(None, key, is_error=is_error)
         names = vary_names(response)
         stored = None
