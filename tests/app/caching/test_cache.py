@@ -481,3 +481,12 @@ def test_a_store_error_of_make_is_the_users(cache):
 
     with pytest.raises(StoreError, match="theirs"):
         cache.remember("a", 60, make)
+
+
+def test_a_time_that_is_none_is_refused_where_it_is_said():
+    cache = Cache(MemoryStore())
+
+    with pytest.raises(ValueError, match="expected seconds above 0"):
+        cache.remembered(lambda: 1)  # @cache.remembered, without a time
+    with pytest.raises(ValueError, match="ttl_s='3s': expected seconds above 0"):
+        cache.set("key", 1, "3s")

@@ -178,6 +178,7 @@ class Cache:
         """Remember what a function returns, `def` or `async def`, by its arguments: `key(*args, **kwargs)`
         names them, else their JSON does, so they must have a form in it.
         """
+        check_ttl(ttl_s)
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
             options: dict[str, Any] = {"stale_s": stale_s, "tags": _listed(tags), "type": type}

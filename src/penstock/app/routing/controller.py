@@ -147,6 +147,11 @@ def _marking(declared: _Declared) -> Callable[[F], F]:
         function = inner_function(method)
         if not inspect.isfunction(function):
             raise ApplicationError(f"{method!r} is no method: a route of a controller is one of its methods")
+        if "." not in function.__qualname__:  # of a module, where nothing would ever look for it
+            raise ApplicationError(
+                f"{describe(function)} is no method of a Controller; declare a function by @app.get and "
+                "the like"
+            )
         # The topmost decorator runs last, and its route is to come first.
         setattr(function, _MARK, [declared, *vars(function).get(_MARK, ())])
         return method

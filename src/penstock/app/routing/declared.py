@@ -18,6 +18,14 @@ _FORMS = (*NAMES, *(f"a{name}" for name in NAMES))
 _OTHERS = ("settings", "resolving")
 
 
+_TAKEN = {
+    "before": ("request",),
+    "after": ("request", "response"),
+    "on_error": ("request", "error"),
+    "around": ("request", "call_next"),
+}
+
+
 class FunctionHook:
     """A function declared by a decorator, as a hook."""
 
@@ -62,6 +70,7 @@ class DeclaresHooks:
         self._check_open("hook")
         if not callable(hook):
             raise ApplicationError(f"{name} takes a function, not {type(hook).__name__}")
+        check_takes(hook, name, *_TAKEN[name])
         self.declared_hooks.append(FunctionHook(name, hook))
         return hook
 
@@ -90,3 +99,23 @@ def check_hooks(hooks: Iterable[object]) -> tuple[Any, ...]:
         if getattr(hook, "replaces_outer", False) and sum(type(one) is type(hook) for one in checked) > 1:
             raise ApplicationError(f"hooks: {type(hook).__name__} twice; keep one")
     return checked
+
+
+def check_takes(function: Callable[..., Any], what: str, *names: str) -> None:
+    """ApplicationError for a function that cannot be called with so many arguments; here, since who handles
+    errors may not be called before something goes wrong in production.
+    """
+    import inspect
+
+    from penstock.app.routing.router import describe
+
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of a built-in function, say
+        return
+    try:
+        signature.bind(*names)
+    except TypeError:
+        raise ApplicationError(
+            f"{describe(function)}: {what} is called with ({', '.join(names)}), and it takes {signature}"
+        ) from None

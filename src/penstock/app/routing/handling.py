@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from penstock.app.routing.declared import check_takes
 from penstock.errors import ApplicationError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class DeclaresExceptionHandlers:
 
         def declare(handler: F) -> F:
             self._check_open(f"exception handler for {key!r}")
+            check_takes(handler, "an exception handler", "request", "error")
             other = self.exception_handlers.get(key)
             if other is not None:
                 raise ApplicationError(

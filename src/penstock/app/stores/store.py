@@ -80,5 +80,5 @@ def check_entry(key: str, value: bytes, ttl_s: float | None) -> None:
 
 def check_ttl(ttl_s: float) -> None:
     """ValueError unless it is a time that passes: more than 0, and less than for ever."""
-    if not 0 < ttl_s < float("inf"):
+    if not isinstance(ttl_s, (int, float)) or not 0 < ttl_s < float("inf"):
         raise ValueError(f"ttl_s={ttl_s!r}: expected seconds above 0, None for no limit")
