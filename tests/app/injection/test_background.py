@@ -327,3 +327,28 @@ def test_the_state_of_a_request_has_types():
     with TestClient(app) as client:
         assert client.get("/").json() == [1, {}]
         assert client.get("/").json() == [1, {}]
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, GeneratorExit, KeyboardInterrupt])
+def test_a_task_that_ends_by_no_common_exception_is_logged_and_the_next_is_run(error):
+    app, noted = App(), []
+
+    async def fails() -> None:
+        raise error
+
+    def generator():
+        yield
+        noted.append("closed")
+
+    @app.get("/", dependencies=[Depends(generator)])
+    async def handler(tasks: BackgroundTasks) -> str:
+        tasks.add(fails)
+        tasks.add(noted.append, "next")
+        return "x"
+
+    with serve(app, faults=True) as running, running.connect() as client:
+        for _ in range(2):
+            assert client.ask("/").content == b"x"
+            wait_until(lambda: noted == ["next", "closed"], "the rest is done")
+            noted.clear()
+        assert running.log.messages("fails failed")

@@ -15,12 +15,13 @@ import logging
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
+from penstock.app.failures import must_propagate
 from penstock.app.routing.router import handler_name
 from penstock.app.runs import is_coroutine_function
 from penstock.http.handler import TASK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from contextvars import Context
 
     from penstock.http.request import Request
@@ -54,10 +55,12 @@ class BackgroundTasks:
                 if is_coroutine_function(function):
                     # In its context: a coroutine runs in that of the Task that drives it.
                     coroutine = context.run(function, *args, **kwargs)
-                    await asyncio.get_running_loop().create_task(coroutine, context=context)
+                    await asyncio.get_running_loop().create_task(_contained(coroutine), context=context)
                 else:
                     await _call_in_thread(request, context, function, args, kwargs)
-            except Exception as error:
+            except BaseException as error:
+                if not isinstance(error, Exception) and must_propagate(error):
+                    raise  # it is us who are to stop, not the task
                 _log.error(
                     "%s: the background task %s failed: %s, trace_id=%s",
                     *(request, handler_name(function), type(error).__name__, request.trace_id),
@@ -90,6 +93,16 @@ def leave_tasks(request: Request, tasks: BackgroundTasks, response: Any) -> Any:
     if len(tasks):
         request.linger(TasksEnding(request, tasks))
     return response
+
+
+async def _contained(coroutine: Coroutine[Any, Any, Any]) -> None:
+    """Await it. What would end the loop that runs its Task, or the coroutine that waits for it, ends it
+    alone.
+    """
+    try:
+        await coroutine
+    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        raise RuntimeError(f"it raised {error!r}") from error
 
 
 async def _call_in_thread(
