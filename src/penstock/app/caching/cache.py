@@ -14,7 +14,7 @@ import time
 from contextvars import copy_context
 from functools import wraps
 from threading import BoundedSemaphore, Thread
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from penstock.app.caching.entry import Entry, read_entry, write_entry
 from penstock.app.caching.flight import LoopFlights, ThreadFlights
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from penstock.app.stores.store import Store
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 _log = logging.getLogger("penstock.store")
 
@@ -174,13 +176,13 @@ class Cache:
         stale_s: float = 0.0,
         tags: Iterable[str] = (),
         type: Any = None,
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    ) -> Callable[[F], F]:
         """Remember what a function returns, `def` or `async def`, by its arguments: `key(*args, **kwargs)`
         names them, else their JSON does, so they must have a form in it.
         """
         check_ttl(ttl_s)
 
-        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        def decorate(function: F) -> F:
             options: dict[str, Any] = {"stale_s": stale_s, "tags": _listed(tags), "type": type}
             name = f"{function.__module__}:{function.__qualname__}:"
 
@@ -195,7 +197,7 @@ class Cache:
                         key_of(args, kwargs), ttl_s, lambda: function(*args, **kwargs), **options
                     )
 
-                return aremembered
+                return cast("F", aremembered)
 
             @wraps(function)
             def remembered(*args: Any, **kwargs: Any) -> Any:
@@ -203,7 +205,7 @@ class Cache:
                     key_of(args, kwargs), ttl_s, lambda: function(*args, **kwargs), **options
                 )
 
-            return remembered
+            return cast("F", remembered)
 
         return decorate
 
