@@ -578,3 +578,30 @@ def test_a_type_statement_may_name_a_type_that_contains_itself():
     app.get("/")(handler)
     with pytest.raises(ApplicationError, match="text does not nest"):
         app.compile()
+
+
+@dataclass
+class DefaultMarker:
+    title: str = Field(min_length=3)
+
+
+@dataclass
+class UncalledMarker:
+    title: Annotated[str, Field]
+
+
+class DefaultPlace(NamedTuple):
+    title: str = Field(min_length=3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        (DefaultMarker, r"field 'title' of DefaultMarker: Field\(...\) is no default; write Annotated"),
+        (DefaultPlace, r"field 'title' of DefaultPlace: Field\(...\) is no default; write Annotated"),
+        (UncalledMarker, r"field 'title' of UncalledMarker: Field marks it when it is called: Field\(\)"),
+    ],
+)
+def test_a_marker_whose_constraints_would_be_passed_over_is_refused(kind, part):
+    with pytest.raises(Unsupported, match=part):
+        compile_validator(kind)

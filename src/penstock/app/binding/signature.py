@@ -29,6 +29,7 @@ from penstock.app.routing.router import describe, inner_function
 from penstock.app.schema.annotations import NoSuchType, Unsupported, is_union, name_of, peel, split
 from penstock.app.schema.constraints import constraints_in, make_constraints
 from penstock.app.schema.markers import Body, Cookie, Field, File, Form, Header, Path, Query
+from penstock.app.schema.members import check_marked
 from penstock.app.schema.reading import holds_model
 from penstock.app.websocket.socket import WebSocket
 from penstock.errors import ApplicationError
@@ -323,15 +324,11 @@ def _marker(where: str, markers: list[Field]) -> Field | None:
 
 def _check_marked(parameter: inspect.Parameter, metadata: tuple[object, ...], where: str) -> None:
     """Refuse what is meant as a marker and is none: it would be passed over, or be the value."""
-    if isinstance(parameter.default, Field):
-        marker = type(parameter.default).__name__
-        raise ApplicationError(
-            f"{where}: {marker}(...) is no default; write Annotated[..., {marker}(...)], and the default "
-            "behind ="
-        )
+    try:
+        check_marked(parameter.default, metadata)
+    except Unsupported as error:
+        raise ApplicationError(f"{where}: {error}") from None
     for one in metadata:
-        if isinstance(one, type) and issubclass(one, Field):
-            raise ApplicationError(f"{where}: {one.__name__} marks it when it is called: {one.__name__}()")
         if inspect.isroutine(one):
             said = "Depends(...)" if one is Depends else f"Depends({one.__name__})"
             raise ApplicationError(f"{where}: {one.__name__} marks nothing by itself; write {said}")

@@ -29,6 +29,18 @@ def annotated_members(origin: type) -> dict[str, Any]:
         raise Unsupported(f"the annotations of {origin.__qualname__} cannot be resolved ({error})") from None
 
 
+def check_marked(default: object, metadata: tuple[object, ...]) -> None:
+    """Unsupported for a marker in a place where its constraints would be passed over."""
+    if isinstance(default, Field):
+        marker = type(default).__name__
+        raise Unsupported(
+            f"{marker}(...) is no default; write Annotated[..., {marker}(...)], and the default behind ="
+        )
+    for one in metadata:
+        if isinstance(one, type) and issubclass(one, Field):
+            raise Unsupported(f"{one.__name__} marks it when it is called: {one.__name__}()")
+
+
 def read_members(node: Object, kind: Any, origin: type, read: Read, *, is_partial: bool) -> None:
     """Give an Object its members and what makes it."""
     is_dataclass = dataclasses.is_dataclass(origin)
@@ -38,8 +50,10 @@ def read_members(node: Object, kind: Any, origin: type, read: Read, *, is_partia
         if is_dataclass and node.unknown == "keep" and name == KEPT:
             continue
         annotation = put_in(annotation, variables)  # noqa: PLW2901
-        field = next((one for one in reversed(split(annotation)[1]) if isinstance(one, Field)), None)
+        metadata = split(annotation)[1]
+        field = next((one for one in reversed(metadata) if isinstance(one, Field)), None)
         try:
+            check_marked(default, metadata)
             inner = read(annotation)
         except Unsupported as error:
             raise type(error)(f"field {name!r} of {origin.__qualname__}: {error}") from None

@@ -18,7 +18,7 @@ from penstock.app.schema.constraints import Constrained, constraints_in, make_co
 from penstock.app.schema.containers import Fixed, Keyed, Many
 from penstock.app.schema.foreign import Foreign, foreign_node
 from penstock.app.schema.generics import bound_variables, put_in
-from penstock.app.schema.members import annotated_members, read_members
+from penstock.app.schema.members import annotated_members, check_marked, read_members
 from penstock.app.schema.nodes import Alias, Anything, Choice, Exact, Node, Parsed, Real
 from penstock.app.schema.objects import Object
 from penstock.app.schema.partial import Partial
@@ -239,13 +239,20 @@ class Reader:
         node.annotation = kind
         hints, variables = annotated_members(origin), bound_variables(kind)
         node.items = [
-            self._field(origin, name, put_in(hints.get(name, Any), variables)) for name in origin._fields
+            self._field(
+                origin,
+                name,
+                put_in(hints.get(name, Any), variables),
+                origin._field_defaults.get(name),
+            )
+            for name in origin._fields
         ]
         node.least = len(node.items) - len(origin._field_defaults)
         return node
 
-    def _field(self, owner: type, name: str, annotation: object) -> Node:
+    def _field(self, owner: type, name: str, annotation: object, default: object) -> Node:
         try:
+            check_marked(default, split(annotation)[1])
             return self.read(annotation)
         except Unsupported as error:
             raise type(error)(f"field {name!r} of {owner.__qualname__}: {error}") from None
