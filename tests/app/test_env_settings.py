@@ -208,3 +208,12 @@ def test_a_type_that_cannot_be_spelled_is_the_authors_mistake():
 def test_it_takes_a_dataclass(kind):
     with pytest.raises(ApplicationError, match="takes a dataclass"):
         load_settings(kind)
+
+
+def test_a_marker_is_no_default_of_a_setting():
+    @dataclass
+    class Marked:
+        size: int = Field(ge=1)
+
+    with pytest.raises(ApplicationError, match=r"Marked.size: Field\(...\) is no default; write Annotated"):
+        load_settings(Marked, environ={})

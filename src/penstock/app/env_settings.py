@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.app.binding.notations import TEXT
 from penstock.app.schema.annotations import Unsupported, is_union, split
+from penstock.app.schema.members import check_marked
 from penstock.app.schema.validator import Validator
 from penstock.errors import ApplicationError, ConfigError
 from penstock.http.json import loads
@@ -99,6 +100,7 @@ class _Reader:
             is_given = any(key.startswith(f"{name}__") for key in self._given)
             return self.read(nested, f"{name}__") if is_given or not has_default else _MISSING
         try:
+            check_marked(field.default, split(annotation)[1])
             convert = _converter(annotation)
         except Unsupported as error:
             raise ApplicationError(f"{kind.__qualname__}.{field.name}: {error}") from None
