@@ -630,3 +630,13 @@ def test_no_message_is_a_timeout(sockets):
 def test_cookies_go_with_the_handshake(sockets):
     with sockets.websocket("/cookies", cookies={"a": "sent"}) as socket:
         assert socket.receive() == "sent"
+
+
+def test_an_option_there_is_none_of_is_told_and_nothing_is_sent():
+    app = App()
+    app.post("/")(lambda: pytest.fail("it was sent"))
+
+    with pytest.raises(
+        TypeError, match=r"POST /: unknown option 'jsn'; did you mean json\? there are params"
+    ):
+        TestClient(app).post("/", jsn=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 from urllib.parse import quote, urljoin, urlsplit
 
+from penstock.app.routing.options import told_options
 from penstock.app.testing.multipart import encode_multipart
 from penstock.http.headers import MutableHeaders, render_fields
 from penstock.http.json import dumps
@@ -111,7 +112,13 @@ class Outgoing(NamedTuple):
 def make_outgoing(
     method: str, base_url: str, path: str, defaults: MutableHeaders, options: Options
 ) -> Outgoing:
-    """Return the request of these options. ValueError for those that contradict each other."""
+    """Return the request of these options. ValueError for those that contradict each other, TypeError for one
+    there is none of: a test that means to send something must not pass without.
+    """
+    unknown = options.keys() - Options.__annotations__.keys()
+    if unknown:
+        told = told_options(min(unknown), Options.__annotations__)
+        raise TypeError(f"{method} {path}: unknown option {min(unknown)!r}; {told}")
     url = normal_url(path if "://" in path else urljoin(base_url, path))
     query = encode_query(options.get("params") or {})
     if query:
