@@ -121,4 +121,4 @@ def serving(application, *flags, may_fail=False, **options):
         raise
     assert server.terminate() == 0, server.log
     if not may_fail:
-        assert "Traceback" not in server.log
+        assert "Traceback" not in server.log, server.log
