@@ -88,6 +88,11 @@ class StoredItem(Item):
     secret: str = "s"
 
 
+class Crate(msgspec.Struct):
+    items: list[Item]
+    first: Item | None = None
+
+
 class Model(pydantic.BaseModel):
     id: int
     shown_as: str = pydantic.Field("x", alias="shownAs")
@@ -133,6 +138,16 @@ def shown(annotation: object, value: object) -> object:
         (Cat | Dog, {"kind": "cat", "lives": 9, "secret": 1}, {"kind": "cat", "lives": 9}),
         (Item, StoredItem(1), {"id": 1, "at": None}),
         (list[Item], [StoredItem(1, date(2024, 2, 29))], [{"id": 1, "at": "2024-02-29"}]),
+        (
+            Crate,
+            Crate([StoredItem(1)], StoredItem(2)),
+            {"items": [{"id": 1, "at": None}], "first": {"id": 2, "at": None}},
+        ),
+        (
+            list[Crate],
+            [SimpleNamespace(items=[StoredItem(1)], first=None)],
+            [{"items": [{"id": 1, "at": None}], "first": None}],
+        ),
         (Model, StoredModel(id=1), {"id": 1, "shownAs": "x"}),
         (list[Model], [{"id": 1, "secret": 2}], [{"id": 1, "shownAs": "x"}]),
         (dict[str, Any], {"everything": 1}, {"everything": 1}),
@@ -322,3 +337,66 @@ def test_a_broken_promise_in_a_stream_cuts_it_short():
         reply.read()
 
     assert "expected an integer" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("promise", "right", "wrong"),
+    [
+        (Item, Item(1), Item("one")),  # type: ignore[arg-type]
+        (Crate, Crate([StoredItem(1)]), Crate([Item("one")])),  # type: ignore[arg-type]
+        (dict[str, int], {"a": 1}, {"a": "one"}),
+        (list[int], [1], ["one"]),
+        (int, 1, None),
+    ],
+)
+def test_whatever_is_promised_is_checked_when_that_is_asked_for(promise, right, wrong):
+    app = App(validate_responses=True)
+    for path, value in (("/right", right), ("/wrong", wrong)):
+        app.get(path)(_without_parameters(value, promise))
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert client.get("/right").status == 200
+        assert client.get("/wrong").status == (204 if wrong is None else 500)
+
+
+def _without_parameters(value, promise):
+    def handler():
+        return value
+
+    handler.__annotations__["return"] = promise
+    return handler
+
+
+def test_streams_of_text_octets_and_nothing_are_left_alone_by_a_check():
+    app = App(validate_responses=True)
+
+    @app.get("/text")
+    def text() -> Iterable[str]:
+        yield "a"
+
+    @app.get("/octets")
+    def octets() -> Iterator[bytes]:
+        yield b"b"
+
+    @app.get("/page")
+    def page() -> HTMLResponse:
+        return HTMLResponse("c")
+
+    @app.get("/unsaid")
+    def unsaid():
+        return {"d": 1}
+
+    with TestClient(app) as client:
+        assert [client.get(f"/{name}").text for name in ("text", "octets", "page")] == ["a", "b", "c"]
+        assert client.get("/unsaid").json() == {"d": 1}
+
+
+def test_a_struct_with_objects_inside_keeps_its_promise_over_a_route():
+    app = App()
+
+    @app.get("/")
+    def crate() -> Crate:
+        return Crate([StoredItem(1)])
+
+    with TestClient(app) as client:
+        assert client.get("/").json() == {"items": [{"id": 1, "at": None}], "first": None}

@@ -7,9 +7,11 @@ import dataclasses
 import typing
 from typing import TYPE_CHECKING, Any
 
+from penstock.app.binding.signature import REQUIRED
 from penstock.app.results import LINES, to_response
 from penstock.app.routing.router import describe
 from penstock.app.schema.annotations import Unsupported, split
+from penstock.app.schema.foreign import is_flat_struct
 from penstock.app.schema.output import checked_output, compile_output
 from penstock.app.schema.reading import holds_model
 from penstock.errors import ApplicationError
@@ -61,6 +63,8 @@ class Promise(typing.NamedTuple):
     annotation: object
     show: Callable[[Any], Any] | None
     """Makes of a result what is sent of it; None when all of it is."""
+    is_struct: bool = False
+    """True for a `msgspec.Struct` that may be written as it is, by msgspec."""
 
 
 def read_promise(placed: Placed, signature: Signature) -> Promise:
@@ -70,14 +74,17 @@ def read_promise(placed: Placed, signature: Signature) -> Promise:
     options, where = placed.route.options, describe(placed.route.handler)
     annotation = options.get("response_model", signature.returns)
     is_declared = "response_model" in options
-    if annotation is None or (not is_declared and not holds_model(annotation)):
-        return Promise(signature.returns, None)
     validates = options.get("validate_response", placed.apps[-1].validate_responses if placed.apps else False)
+    if annotation in (None, REQUIRED) or not (is_declared or validates or holds_model(annotation)):
+        return Promise(signature.returns, None)
     try:
         if stream_type_of(annotation) == LINES:
             (item,) = typing.get_args(annotation)[:1]
             return Promise(annotation, _show_lines(_output(item, validates=validates), placed.route.status))
-        return Promise(annotation, _output(annotation, validates=validates))
+        if typing.get_origin(annotation) in _STREAMS:  # of octets, text or events
+            return Promise(annotation, None)
+        is_struct = not validates and is_flat_struct(annotation)
+        return Promise(annotation, _output(annotation, validates=validates), is_struct)
     except Unsupported as error:
         if is_declared or options.get("validate_response"):
             raise ApplicationError(f"{where}: its response model: {error}") from None
@@ -110,8 +117,8 @@ def known_result_lines(promise: Promise, status: int | None, scope: dict[str, An
         return []
     code = status or 200
     content = "dumps(result)"
-    if hasattr(kind, "__struct_config__"):
-        content = "dumps_struct(result)"  # of this very type, so nothing is left out
+    if promise.is_struct:
+        content = "dumps_struct(result)"
         scope["dumps_struct"] = struct_encoder()
     elif promise.show is not None:
         content = "dumps(show(result))"

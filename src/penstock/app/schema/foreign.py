@@ -8,6 +8,7 @@ Their faults take our shape; msgspec stops at the first, so it is asked again fo
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.schema.annotations import name_of
@@ -86,8 +87,22 @@ class Struct(Foreign):
         except self._error:
             raise Refused from None
 
+    @cached_property
+    def is_flat(self) -> bool:
+        """True when none of its fields holds an object, which could be one with more in it than was said."""
+        from msgspec import inspect
+
+        return not any(map(_holds_object, inspect.type_info(self.annotation).fields))  # type: ignore[attr-defined]
+
     def show(self, value: Any) -> Any:
-        return value if type(value) is self._kind else self._convert(value, self._kind, from_attributes=True)
+        if type(value) is not self._kind:
+            value = self._convert(value, self.annotation, from_attributes=True)
+        if self.is_flat:
+            return value
+        import msgspec
+
+        # msgspec takes an instance of a subclass for one of the type: only as plain data it is read anew.
+        return self._convert(msgspec.to_builtins(value), self.annotation)
 
     def walk(self, value: Any, loc: Loc, report: Report) -> Any:
         try:
@@ -152,6 +167,20 @@ class Struct(Foreign):
             raise ValueError
 
         return read
+
+
+def _holds_object(described: Any) -> bool:
+    """Tell whether a type of msgspec.inspect, or a field, holds a type with fields of its own."""
+    if hasattr(described, "fields"):
+        return True
+    parts = (getattr(described, name) for name in getattr(described, "__struct_fields__", ()))
+    return any(_holds_object(one) for part in parts for one in (part if isinstance(part, tuple) else (part,)))
+
+
+def is_flat_struct(annotation: object) -> bool:
+    """Tell whether an annotation is a Struct of which nothing has to be left out."""
+    node = foreign_node(annotation)
+    return isinstance(node, Struct) and node.is_flat
 
 
 def _count_of_members(kind: Any, inspect: Any) -> tuple[int, list[tuple[str, Any]]] | None:
