@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from penstock.app.caching.entry import Entry, read_entry, write_entry
 from penstock.app.caching.flight import LoopFlights, ThreadFlights
-from penstock.app.caching.tags import aare_current, are_current, aread_states, read_states, state_key
+from penstock.app.caching.tags import (
+    aare_current,
+    ainvalidate_tags,
+    are_current,
+    aread_states,
+    invalidate_tags,
+    read_states,
+)
 from penstock.app.stores.guard import guard
 from penstock.app.stores.store import check_ttl
 from penstock.errors import ApplicationError, StoreError
@@ -88,11 +95,7 @@ class Cache:
         """Forget every value with one of these tags, those in the making included; False when the store could
         not be told.
         """
-        try:
-            self._guard.delete(*(state_key(self._prefix, tag) for tag in tags))
-        except StoreError:
-            return False
-        return True
+        return invalidate_tags(self._guard, self._prefix, tags)
 
     def remember(
         self,
@@ -141,11 +144,7 @@ class Cache:
         return True
 
     async def ainvalidate(self, *tags: str) -> bool:
-        try:
-            await self._guard.adelete(*(state_key(self._prefix, tag) for tag in tags))
-        except StoreError:
-            return False
-        return True
+        return await ainvalidate_tags(self._guard, self._prefix, tags)
 
     async def aremember(
         self,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.app.caching.flight import LoopFlights, ThreadFlights
 from penstock.app.caching.shelf import CONDITIONS, SAFE, Outcome, Shelf, marked
 from penstock.app.caching.stored import Rules, default_statuses
-from penstock.app.caching.tags import state_key
+from penstock.app.caching.tags import ainvalidate_tags, invalidate_tags
 from penstock.app.stores.guard import guard
 from penstock.errors import ApplicationError, StoreError
 from penstock.http.endings import close_endings
@@ -102,18 +102,10 @@ class ResponseCache:
 
     def invalidate(self, *tags: str) -> bool:
         """Forget the responses with one of these tags; False when the store could not be told."""
-        try:
-            self._guard.delete(*(state_key(self._prefix, tag) for tag in tags))
-        except StoreError:
-            return False
-        return True
+        return invalidate_tags(self._guard, self._prefix, tags)
 
     async def ainvalidate(self, *tags: str) -> bool:
-        try:
-            await self._guard.adelete(*(state_key(self._prefix, tag) for tag in tags))
-        except StoreError:
-            return False
-        return True
+        return await ainvalidate_tags(self._guard, self._prefix, tags)
 
     # -- the hook
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from random import getrandbits
 from typing import TYPE_CHECKING, Final
 
+from penstock.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,6 +24,24 @@ KEPT_S: Final = 30 * 86_400.0  # longer than entries without a time of their own
 def state_key(prefix: str, tag: str) -> str:
     """Return the key under which the state of a tag is kept."""
     return f"{prefix}tag:{tag}"
+
+
+def invalidate_tags(guard: Guard, prefix: str, tags: Iterable[str]) -> bool:
+    """Let no entry with one of these tags count any more; False when the store could not be told."""
+    try:
+        guard.delete(*(state_key(prefix, tag) for tag in tags))
+    except StoreError:
+        return False
+    return True
+
+
+async def ainvalidate_tags(guard: Guard, prefix: str, tags: Iterable[str]) -> bool:
+    """The same on the loop."""
+    try:
+        await guard.adelete(*(state_key(prefix, tag) for tag in tags))
+    except StoreError:
+        return False
+    return True
 
 
 def read_states(guard: Guard, prefix: str, tags: Iterable[str], ttl_s: float | None) -> dict[str, str]:
