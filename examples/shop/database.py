@@ -1,7 +1,9 @@
 """SQLite from the standard library: one connection for each request, given by a dependency."""
 
+import fcntl
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Annotated
 
 from examples.shop.settings import settings
@@ -35,12 +37,11 @@ def open_database() -> sqlite3.Connection:
 
 
 def create_tables() -> None:
-    db = open_database()
-    try:
+    """One worker at a time: two that change the journal's mode at once do not wait, one of them fails."""
+    with (settings.folder / "shop.lock").open("w") as lock, closing(open_database()) as db:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
         db.execute("pragma journal_mode = wal")  # readers do not wait for a writer
         db.executescript(SCHEMA)
-    finally:
-        db.close()
 
 
 def database() -> Iterator[sqlite3.Connection]:

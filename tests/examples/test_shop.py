@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +12,7 @@ import httpx
 import pytest
 
 from tests.app.stores.redis_server import redis_server
-from tests.e2e.serving import serving
+from tests.e2e.serving import environment, serving
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 5000
 PASSWORD = "correct horse"
@@ -73,6 +75,44 @@ def seller(shop):
         someone.sign_up("sally")
         someone.token = bearer(shop.url, "sally")
         yield someone
+
+
+STARTING_AT_ONCE = """
+import os
+import sys
+
+from examples.shop.database import create_tables
+
+failed = 0
+for number in range(50):
+    os.mkdir(f"{number}")
+    os.chdir(f"{number}")  # the folder of the data is in the current one
+    wait, start = os.pipe()
+    for _ in range(4):
+        if not os.fork():
+            os.close(start)
+            os.read(wait, 1)  # until the last process that could write has closed it: all at once
+            create_tables()
+            os._exit(0)
+    os.close(start)
+    os.close(wait)
+    failed += sum([os.wait()[1] != 0 for _ in range(4)])
+    os.chdir("..")
+sys.exit(failed)
+"""
+
+
+def test_workers_that_start_at_once_share_one_new_database(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", STARTING_AT_ONCE],
+        check=False,
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_session_begins_with_signing_up_and_holds_in_every_worker(shop, person):
