@@ -342,21 +342,21 @@ def test_collected_content_beyond_the_limit_is_a_413_and_nothing_runs(run: str):
 def test_the_time_a_handler_takes_before_it_reads_does_not_count_against_the_client(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("penstock.server.content._GRACE_S", 0.2)
+    monkeypatch.setattr("penstock.server.content._GRACE_S", 2.0)
 
     async def read(request: Request) -> Response:
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(2.5)
         return Response(await request.stream.read())  # type: ignore[union-attr]
 
     one = endpoint("task", read, streams_body=True)
     with (
-        serve({"/": one}, content_min_rate_bytes_per_s=1_000, head_timeout_s=0.4) as server,
+        serve({"/": one}, content_min_rate_bytes_per_s=1_000, linger_timeout_s=0.2) as server,
         server.connect() as client,
     ):
         client.send(request("/", "POST", CONTINUE, "Content-Length: 3"))
         while not client.octets.endswith(b"\r\n\r\n"):
             client.receive()
-        time.sleep(0.1)
+        time.sleep(0.3)  # several looks at the deadline, which is 2 s away: a quarter of 0.2 s between two
         client.send(b"abc")
 
         reply = client.take()
