@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(ROOT / "src"))
 
-from penstock.server.config import DEADLINES, LIMITS, SETTINGS, Setting
+from penstock.server.config import SETTINGS
+from penstock.server.setting import DEADLINES, LIMITS, Setting
 
 BEGIN = "<!-- settings: written by tools/write_settings.py -->"
 END = "<!-- settings end -->"

@@ -8,7 +8,8 @@ import os
 import pytest
 
 from penstock.server.banner import render_banner, write_banner
-from penstock.server.config import DEADLINES, LIMITS, SETTINGS, Config
+from penstock.server.config import SETTINGS, Config
+from penstock.server.setting import DEADLINES, LIMITS
 
 ARGUMENTS = {"application_path": "demo:app", "urls": ["http://127.0.0.1:8000"]}
 

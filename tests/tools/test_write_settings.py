@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.server.config import DEADLINES, LIMITS, SETTINGS
+from penstock.server.config import SETTINGS
+from penstock.server.setting import DEADLINES, LIMITS
 
 
 @pytest.fixture

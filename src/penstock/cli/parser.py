@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.cli import commands, ctl, new, openapi, static
 from penstock.errors import ConfigError
-from penstock.server.config import SETTINGS, Setting
+from penstock.server.config import SETTINGS
 from penstock.server.kinds import Several, Switch
 from penstock.server.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from penstock.server.setting import Setting
 
 _EPILOGUE = """\
 Every flag is also an environment variable, PENSTOCK_ and its name (--idle-timeout is PENSTOCK_IDLE_TIMEOUT),

@@ -12,8 +12,9 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, TextIO
 
-from penstock.server.config import DEADLINES, LIMITS, SETTINGS
+from penstock.server.config import SETTINGS
 from penstock.server.kinds import Count
+from penstock.server.setting import DEADLINES, LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

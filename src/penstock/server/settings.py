@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.errors import ConfigError
-from penstock.server.config import SETTINGS, Config, Setting
+from penstock.server.config import SETTINGS, Config
 from penstock.server.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from penstock.server.setting import Setting
 
 _PREFIX = "PENSTOCK_"
 # Kubernetes puts these into the environment for every Service of a name that begins with "penstock".

@@ -1,0 +1,31 @@
+"""The settings of what a server tells: log, figures, traces. `Config` is these and the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from penstock.server.kinds import Bind, Choice, Maybe, Switch, Text
+from penstock.server.setting import LOG, OBSERVING, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservingConfig:
+    """What is told, where and how."""
+
+    access_log: bool = setting(default=True, group=LOG, kind=Switch(), purpose="a log line for each request")
+    log_file: str | None = setting(
+        None, LOG, Text("FILE", "a path"), "the log goes there, not to stderr; SIGUSR1 reopens it"
+    )
+    access_log_file: str | None = setting(
+        None, LOG, Text("FILE", "a path"), "the access log goes there; SIGUSR1 reopens it"
+    )
+    log_level: str = setting(
+        "info", LOG, Choice("debug", "info", "warning", "error", "critical"), "least severity that is logged"
+    )
+
+    admin: str | None = setting(
+        None,
+        OBSERVING,
+        Maybe(Bind(takes_fd=False)),
+        "answer probes and tell figures here, such as 127.0.0.1:9100, whatever the workers do",
+    )
