@@ -73,7 +73,7 @@ class Failures:
 
     def answer(self, request: Request, error: BaseException) -> Response | Awaitable[Response]:
         """Return the response to an exception; an awaitable when its handler is async. Never raises."""
-        request.has_failed = True
+        request.failure = type(error).__name__
         found = self._find(error)
         if isinstance(error, HTTPError) or (found is not None and not found.is_last_resort):
             return self._handle(request, error, found)
@@ -176,6 +176,7 @@ class Failures:
 
 def crash(request: Request, error: BaseException) -> Response:
     """Log an exception nobody handles and return the answer to it."""
+    request.failure = type(error).__name__
     log_crash(request, error)
     return unexpected(request, error)
 

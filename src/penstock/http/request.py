@@ -376,11 +376,16 @@ class Request:
     @property
     def has_failed(self) -> bool:
         """True once an exception was answered: whoever answered it has seen all of the request."""
-        return bool(self._kept("has_failed"))
+        return bool(self.failure)
 
-    @has_failed.setter
-    def has_failed(self, value: bool) -> None:
-        self._keep("has_failed", value)
+    @property
+    def failure(self) -> str:
+        """The name of the exception that was answered, "" for none; the exception itself may hold secrets."""
+        return self._kept("failure") or ""
+
+    @failure.setter
+    def failure(self, value: str) -> None:
+        self._keep("failure", value)
 
     @property
     def csrf(self) -> Any:

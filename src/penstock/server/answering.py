@@ -445,6 +445,7 @@ class Answering(Intake):
 
     def last_resort(self, request: Request, error: BaseException) -> Response:
         """Answer for what the application should have answered for itself."""
+        request.failure = type(error).__name__
         if isinstance(error, HTTPError):
             return problem(error.status, title=error.title, detail=error.detail, headers=error.headers)
         if isinstance(error, ClientDisconnected):

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.http.handler import TASK
-from penstock.observe import stores
+from penstock.observe import recent_errors, stores
 from penstock.observe.overview import Figures
 from penstock.server.transport import CONTENT, THREAD
 
@@ -124,6 +124,7 @@ class Publisher:
             thread_pool=reactor.threads.figures(),
             listed=[_describe(*each) for each in listed[:_LISTED]],
             stores=stores.figures(),
+            errors=recent_errors.tell(),
         )
 
 
