@@ -84,9 +84,9 @@ class Admin:
             raise
         return client
 
-    def exchange(self, path, method="GET"):
+    def exchange(self, path, method="GET", accept="*/*"):
         """The head of the reply, and its content."""
-        head = f"{method} {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: t\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
         head, _, content = receive(self.connect(head.encode())).partition(b"\r\n\r\n")
         return head.decode(), content
 
@@ -356,6 +356,19 @@ def _admin_processes(server, admin):
 
 
 # ----------------------------------------------------------------------------------------------------- the endpoint
+
+
+def test_who_prefers_text_gets_text(tmp_path):
+    with served(tmp_path) as (_, admin):
+        replies = [
+            admin.exchange("/readyz", accept=accept)
+            for accept in ("text/plain", "*/*", "text/html", "text/html, */*;q=0.1")
+        ]
+
+    texts = [head.split()[1] + " " + content.decode() for head, content in replies]
+    assert texts[:2] == ["200 ok\n", '200 {"status":"ok"}']
+    assert (texts[2][:3], texts[3]) == ("406", '200 {"status":"ok"}')
+    assert all("Vary: Accept" in head for head, _ in replies)
 
 
 def test_what_is_not_there_is_404_and_nothing_can_be_changed(tmp_path):

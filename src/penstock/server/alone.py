@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from penstock.observe.log_file import open_log_files
 from penstock.observe.logs import configure
-from penstock.server.admin import open_local
+from penstock.server.admin.endpoint import open_local
 from penstock.server.bind import open_all
 from penstock.server.identity import find_identity, give_up_root, read_certificates, set_umask
 from penstock.server.pid_file import holding
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from penstock.http.handler import Handler
     from penstock.observe.log_file import LogFiles
-    from penstock.server.admin import LocalAdmin
+    from penstock.server.admin.endpoint import LocalAdmin
     from penstock.server.bind import Bound
     from penstock.server.config import Config
 

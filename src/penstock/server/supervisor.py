@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from penstock.errors import ApplicationError, ConfigError
 from penstock.observe.log_file import NO_FILES, LogFiles, open_log_files
 from penstock.observe.logs import configure
-from penstock.server.admin import SupervisedAdmin, open_supervised
+from penstock.server.admin.endpoint import SupervisedAdmin, open_supervised
 from penstock.server.backoff import Backoff
 from penstock.server.banner import count_workers, write_banner
 from penstock.server.bind import open_all

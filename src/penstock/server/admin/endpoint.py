@@ -1,8 +1,8 @@
-"""The admin endpoint: probes and figures, answered however busy or stuck the processes that serve are.
+"""Where the admin endpoint answers: with workers in a process that the supervisor forks, else in a thread
+with a loop of its own.
 
-It is a small `Handler` (`probes`) served by our own `Server`: with workers in a process that the supervisor
-forks, else in a thread with a loop of its own. It reads the board and nothing else and asks nobody. Who may
-connect is for its address to say, which should be a loopback or a unix socket.
+Its pages (`table`) are a `Handler` served by our own `Server`. Who may connect is for its address to say,
+which should be a loopback or a unix socket.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Final
 from penstock.errors import ConfigError
 from penstock.observe.board import Board
 from penstock.observe.overview import FIGURES_BYTES, FRONT_BYTES, Front, read_figures
+from penstock.server.admin.sources import Sources
+from penstock.server.admin.table import AdminHandler
 from penstock.server.bind import open_one
 from penstock.server.config import Config
-from penstock.server.probes import AdminHandler
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,7 +56,7 @@ class Admin:
         front.tell(self.board.slots[0])
 
     def make_handler(self) -> AdminHandler:
-        return AdminHandler(self.board)
+        return AdminHandler(Sources(self.board))
 
     def give(self, place: int) -> Slot:
         """Return the slot in which a new process tells its figures, with nothing in it."""

@@ -1,0 +1,74 @@
+"""The paths of the admin endpoint: a `Handler` like any application, with a table for a router.
+
+A page takes the request and the `Sources`, and returns a response of any kind, streams and events included;
+one that waits is an `async def` with `run=TASK`. GET and HEAD are all there is.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from penstock.http.handler import INLINE, Endpoint
+from penstock.http.problem import problem
+from penstock.server.admin import figures, probes
+from penstock.wire.limits import STANDARD_METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.http.handler import Answer, ServerView
+    from penstock.http.request import Request
+    from penstock.http.response import Response
+    from penstock.server.admin.sources import Sources
+
+
+class Page(NamedTuple):
+    """What is told at a path, and where that runs: INLINE does not block, TASK may wait."""
+
+    tell: Callable[[Request, Sources], Answer]
+    run: int = INLINE
+
+
+PAGES: Final[dict[str, Page]] = {
+    "/livez": Page(probes.tell_alive),
+    "/readyz": Page(probes.tell_ready),
+    "/health": Page(probes.tell_health),
+    "/metrics": Page(figures.tell_metrics),
+    "/status": Page(figures.tell_status),
+}
+
+
+class AdminHandler:
+    """Answers by the table."""
+
+    methods = STANDARD_METHODS
+    interface = "admin"
+
+    def __init__(self, sources: Sources) -> None:
+        self._endpoints = {
+            path.encode(): Endpoint(partial(page.tell, sources=sources), page.run, body_limit=0, route=path)
+            for path, page in PAGES.items()
+        }
+        self._absent = Endpoint(_answer_absent, INLINE, body_limit=0)
+        self._not_allowed = Endpoint(_answer_not_allowed, INLINE, body_limit=0)
+
+    def resolve(self, request: Request) -> Endpoint:
+        endpoint = self._endpoints.get(request.raw_path)
+        if endpoint is None:
+            return self._absent
+        return endpoint if request.method in ("GET", "HEAD") else self._not_allowed
+
+    async def startup(self, server: ServerView) -> None:
+        """Nothing to get ready."""
+
+    async def shutdown(self) -> None:
+        """Nothing to let go."""
+
+
+def _answer_absent(_: Request) -> Response:
+    return problem(404, detail=f"here are {', '.join(PAGES)}")
+
+
+def _answer_not_allowed(_: Request) -> Response:
+    return problem(405, detail="this endpoint changes nothing", headers={"Allow": "GET, HEAD"})
