@@ -43,9 +43,7 @@ def choose(request: Request, forms: Mapping[str, Callable[[], Response]]) -> Res
     return response
 
 
-def json_or_text(
-    request: Request, content: Any, render: Callable[[Any], str], status: int = 200
-) -> Response:
+def json_or_text(request: Request, content: Any, render: Callable[[Any], str], status: int = 200) -> Response:
     """Answer with values as JSON, or as the text that `render` makes of them."""
     return choose(
         request,

@@ -6,7 +6,6 @@ one that waits is an `async def` with `run=TASK`. GET and HEAD are all there is.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from penstock.http.handler import INLINE, Endpoint
@@ -47,7 +46,7 @@ class AdminHandler:
 
     def __init__(self, sources: Sources) -> None:
         self._endpoints = {
-            path.encode(): Endpoint(partial(page.tell, sources=sources), page.run, body_limit=0, route=path)
+            path.encode(): Endpoint(_bind(page, sources), page.run, body_limit=0, route=path)
             for path, page in PAGES.items()
         }
         self._absent = Endpoint(_answer_absent, INLINE, body_limit=0)
@@ -64,6 +63,10 @@ class AdminHandler:
 
     async def shutdown(self) -> None:
         """Nothing to let go."""
+
+
+def _bind(page: Page, sources: Sources) -> Callable[[Request], Answer]:
+    return lambda request: page.tell(request, sources)
 
 
 def _answer_absent(_: Request) -> Response:
