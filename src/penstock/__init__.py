@@ -95,6 +95,7 @@ if TYPE_CHECKING:
         WebSocketDisconnect,
     )
     from penstock.http.compression import Compression
+    from penstock.http.current import current_request, trace_headers
     from penstock.http.event_stream import EventStream
     from penstock.http.events import Event
     from penstock.http.file_response import FileResponse
@@ -211,6 +212,7 @@ _PLACES = {
     "ahash_password": "penstock.app.security.passwords",
     "averify_password": "penstock.app.security.passwords",
     "csrf_token": "penstock.app.security.csrf",
+    "current_request": "penstock.http.current",
     "delete": "penstock.app.routing.controller",
     "get": "penstock.app.routing.controller",
     "hash_password": "penstock.app.security.passwords",
@@ -222,6 +224,7 @@ _PLACES = {
     "requires": "penstock.app.auth.guard",
     "rotate_csrf": "penstock.app.security.csrf",
     "route": "penstock.app.routing.controller",
+    "trace_headers": "penstock.http.current",
     "verify_password": "penstock.app.security.passwords",
     "websocket_route": "penstock.app.routing.controller",
 }
@@ -322,6 +325,7 @@ __all__ = [
     "ahash_password",
     "averify_password",
     "csrf_token",
+    "current_request",
     "delete",
     "get",
     "hash_password",
@@ -333,6 +337,7 @@ __all__ = [
     "requires",
     "rotate_csrf",
     "route",
+    "trace_headers",
     "verify_password",
     "websocket_route",
 ]

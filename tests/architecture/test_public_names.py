@@ -110,6 +110,7 @@ PUBLIC = {
     "ahash_password",
     "averify_password",
     "csrf_token",
+    "current_request",
     "delete",
     "get",
     "hash_password",
@@ -121,6 +122,7 @@ PUBLIC = {
     "requires",
     "rotate_csrf",
     "route",
+    "trace_headers",
     "verify_password",
     "websocket_route",
 }

@@ -13,6 +13,7 @@ from penstock.errors import Malformed
 from penstock.http.cookies import cookies_of
 from penstock.http.framing import Framing
 from penstock.http.headers import Headers
+from penstock.http.traced import TracedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +32,7 @@ _VERSIONS = {b"0": "1.0", b"1": "1.1", b"2": "2", b"3": "3"}
 NO_PARAMS: Mapping[str, object] = MappingProxyType({})
 
 
-class Request:
+class Request(TracedRequest):
     """One HTTP request. `body` is complete and within the limit before a handler sees it, unless it asked for
     a stream.
     """
@@ -324,18 +325,6 @@ class Request:
         from penstock.http.events import parse_last_event_id
 
         return parse_last_event_id(self.headers)
-
-    @property
-    def trace_id(self) -> str:
-        """32 lower-case hex digits: from `traceparent` (W3C Trace Context) when valid, else random, the same
-        all request long.
-        """
-        trace_id: str | None = self._kept("trace_id")
-        if trace_id is None:
-            from penstock.http.trace import trace_id_of
-
-            trace_id = self._keep("trace_id", trace_id_of(self.headers.get("traceparent", "")))
-        return trace_id
 
     @property
     def own_response(self) -> Response | None:

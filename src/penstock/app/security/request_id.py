@@ -1,18 +1,18 @@
 """`RequestID`: a name for each request, to be found again in logs, here and at the client.
 
 What a client sends is a name only when it is trusted to choose one, and when it is short and plain: it goes
-into logs. The name is `request.state.request_id` and goes back with every answer. It is no secret: who
-knows one can do nothing with it.
+into logs. The name is `request.request_id`, also `request.state.request_id`, and goes back with every answer.
+It is no secret: who knows one can do nothing with it.
 """
 
 from __future__ import annotations
 
 import re
-from random import getrandbits
 from typing import TYPE_CHECKING
 
 from penstock.errors import ApplicationError
 from penstock.http.response_copy import own_copy
+from penstock.http.trace import is_request_id, new_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from penstock.http.response import Response
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
-# Room for a UUID, a trace id, or an AWS id with its prefix; nothing that means something in a log or in HTML.
-_ID = re.compile(r"[0-9A-Za-z._~+/=:-]{1,128}")
 
 
 class RequestID:
@@ -62,7 +60,7 @@ class RequestID:
         state = request.state
         name: str | None = getattr(state, "request_id", None)
         if name is None:
-            name = state.request_id = self._sent(request) or f"{getrandbits(128):032x}"
+            name = state.request_id = request.request_id = self._sent(request) or new_request_id()
         return name
 
     def _sent(self, request: Request) -> str | None:
@@ -70,6 +68,6 @@ class RequestID:
         if trust is False:
             return None
         sent = request.headers.get(self._key)
-        if sent is None or _ID.fullmatch(sent) is None:
+        if sent is None or not is_request_id(sent):
             return None
         return sent if trust is True or trust(request) else None

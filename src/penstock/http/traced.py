@@ -1,0 +1,83 @@
+"""The half of a `Request` that says what it is called, here and in the services it came through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.http.headers import Headers
+    from penstock.http.trace import Ids
+
+
+class TracedRequest:
+    """Ids by W3C Trace Context, and the name of `X-Request-ID`. Made when first asked for, and the same all
+    request long.
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        headers: Headers
+
+        def _keep(self, name: str, value: Any) -> Any: ...
+        def _kept(self, name: str) -> Any: ...
+
+    @property
+    def _ids(self) -> Ids:
+        ids: Ids | None = self._kept("ids")
+        if ids is None:
+            from penstock.http.trace import read_ids
+
+            ids = self._keep("ids", read_ids(self.headers.get("traceparent")))
+        return ids
+
+    @property
+    def trace_id(self) -> str:
+        """32 lower-case hex digits: from `traceparent` when that is valid, else random."""
+        return self._ids[0]
+
+    @property
+    def span_id(self) -> str:
+        """16 lower-case hex digits, new: this request among all of its trace."""
+        return self._ids[1]
+
+    @property
+    def parent_id(self) -> str:
+        """The span of the client that caused this request; "" when it named none."""
+        return self._ids[2]
+
+    @property
+    def trace_flags(self) -> int:
+        """Bit 0: the trace is sampled. Bit 1: its id is random. 3 for a trace that begins here."""
+        return self._ids[3]
+
+    @property
+    def tracestate(self) -> str:
+        """What the systems before this one say to each other, valid, at most 512 octets; "" for nothing."""
+        state: str | None = self._kept("tracestate")
+        if state is None:
+            from penstock.http.trace import read_tracestate
+
+            state = self._keep("tracestate", read_tracestate(self.headers) if self.parent_id else "")
+        return state
+
+    def join_trace(self, ids: Ids) -> None:
+        """Be this span from now on: what a tracer has decided."""
+        self._keep("ids", ids)
+
+    @property
+    def request_id(self) -> str:
+        """The name the client gave in `X-Request-ID`, of at most 128 plain characters, else the trace id; the
+        hook `RequestID` gives another.
+        """
+        name: str | None = self._kept("request_id")
+        if name is None:
+            from penstock.http.trace import is_request_id
+
+            sent = self.headers.get("x-request-id")
+            name = self._keep("request_id", sent if sent and is_request_id(sent) else self.trace_id)
+        return name
+
+    @request_id.setter
+    def request_id(self, value: str) -> None:
+        self._keep("request_id", value)
