@@ -21,6 +21,7 @@ from penstock.errors import (
     LocalProtocolError,
     ProtocolError,
 )
+from penstock.http.current import working_for
 from penstock.http.endings import close_endings
 from penstock.http.file_response import FileResponse
 from penstock.http.handler import THREAD
@@ -104,18 +105,19 @@ class ASGIApplication:
             response = problem(fault.status, detail=fault.detail)
         else:
             request.connection = ForeignConnection(scope, self._server)
-        try:
-            if response is None:
-                response = await self._respond(request, content)
-            await self._send_response(scope, request, response, content, send)
-        except ClientDisconnected:
-            return
-        except Exception as raised:
-            error = raised
-            raise
-        finally:
-            content.close()
-            await close_endings(request, error)
+        with working_for(request):
+            try:
+                if response is None:
+                    response = await self._respond(request, content)
+                await self._send_response(scope, request, response, content, send)
+            except ClientDisconnected:
+                return
+            except Exception as raised:
+                error = raised
+                raise
+            finally:
+                content.close()
+                await close_endings(request, error)
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         from penstock.app.asgi_websocket import ForeignSocket
@@ -130,19 +132,20 @@ class ASGIApplication:
         connection = request.connection = ForeignSocket(scope, self._server, receive, send)
         content = Content(connection.receive_http)
         content.is_ended = True
-        try:
-            response = await self._respond(request, content)
-            session = connection.session
-            if session is not None and session.is_accepted:
-                await session.converse()
-            else:
-                await self._send_response(scope, request, response, content, connection.send_http)
-        except ClientDisconnected:
-            return
-        finally:
-            content.close()
-            if connection.session is None:  # else the handler's Task does it
-                await close_endings(request)
+        with working_for(request):
+            try:
+                response = await self._respond(request, content)
+                session = connection.session
+                if session is not None and session.is_accepted:
+                    await session.converse()
+                else:
+                    await self._send_response(scope, request, response, content, connection.send_http)
+            except ClientDisconnected:
+                return
+            finally:
+                content.close()
+                if connection.session is None:  # else the handler's Task does it
+                    await close_endings(request)
 
     async def _send_response(
         self, scope: Scope, request: Request, response: Response, content: Content, send: Send

@@ -6,8 +6,10 @@ import asyncio
 import logging
 import threading
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from penstock.http.current import call_for, portable
 from penstock.http.websocket import WebSocketSettings
 
 if TYPE_CHECKING:
@@ -126,7 +128,8 @@ class ForeignServer:
             from multiprocessing import get_context
 
             self._processes = ProcessPoolExecutor(mp_context=get_context("spawn"))
-        return await asyncio.get_running_loop().run_in_executor(self._processes, function, *args)
+        call = partial(call_for, portable(), function)
+        return await asyncio.get_running_loop().run_in_executor(self._processes, call, *args)
 
     def stop(self) -> None:
         """Let go of the pools."""

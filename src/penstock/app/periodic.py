@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from penstock.app.routing.router import describe, handler_name
 from penstock.app.runs import is_coroutine_function
 from penstock.errors import ApplicationError, StoreError
+from penstock.http.current import current
+from penstock.http.trace import new_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -105,6 +107,7 @@ class Periodics:
         time = asyncio.get_running_loop().time
         due = time() + (0.0 if one.at_once else one.seconds)
         while not await self._stops_before(due + random.uniform(0.0, one.jitter) - time()):  # noqa: S311 - spreads load
+            current.set(new_trace())  # each run is one of its own; the Task and its context are ours
             try:
                 if await is_mine():
                     await self._run(one)

@@ -6,11 +6,14 @@ of the pool, and in periodic work, it is a `Trace`, since there is no request.
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from penstock.http.trace import Trace, trace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from penstock.http.request import Request
     from penstock.http.trace import Ids
@@ -44,6 +47,29 @@ current: ContextVar[Traced | None] = ContextVar("penstock.current", default=None
 # A tracer's own idea of the span that is current: a span of the user's within ours. None: there is no tracer,
 # or it says nothing.
 ask_tracer: Callable[[], tuple[Ids, str] | None] | None = None
+
+
+@contextmanager
+def working_for(traced: Traced | None) -> Iterator[None]:
+    """Have what runs in the block work for this."""
+    token = current.set(traced)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # a coroutine that is closed by the collector ends in another context
+            current.reset(token)
+
+
+def portable() -> Trace | None:
+    """Return what of the current request, or trace, can be sent to another process."""
+    traced = current.get()
+    return trace_of(traced) if traced is not None else None
+
+
+def call_for(trace: Trace | None, function: Callable[..., Any], /, *args: Any) -> Any:
+    """Return `function(*args)` as part of a trace: the other end, in the process it was sent to."""
+    with working_for(trace):
+        return function(*args)
 
 
 def current_request() -> Request | None:

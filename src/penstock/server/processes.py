@@ -1,8 +1,8 @@
 """The process pool for `run="process"` handlers: started at the first use, replaced when a process dies.
 
 Processes are spawned, not forked: the server has threads and a loop by then. A function and its arguments
-travel by pickle; a function is found again by its module and name. A call that is cancelled, as by the
-deadline of its handler, costs its process: what it computes is for nobody.
+travel by pickle, and the ids of the request with them; a function is found again by its module and name. A
+call that is cancelled, as by the deadline of its handler, costs its process: what it computes is for nobody.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import os
 import signal
 import threading
 from typing import TYPE_CHECKING, Any
+
+from penstock.http.current import call_for, portable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +69,7 @@ class ProcessPool:
             self._calls[executor] += 1
             call: Future[Any] | None = None
             try:
-                call = executor.submit(function, *args)
+                call = executor.submit(call_for, portable(), function, *args)
                 return await asyncio.wrap_future(call)
             except asyncio.CancelledError:
                 if call is not None and not call.cancel() and not call.done():

@@ -16,6 +16,7 @@ from penstock.app.asgi import ASGIApplication, MessageStream
 from penstock.app.asgi_content import Content
 from penstock.app.asgi_server import ForeignConnection, ForeignServer
 from penstock.errors import ClientDisconnected, LocalProtocolError, ProtocolError
+from penstock.http.current import current
 from penstock.http.endings import close_endings
 from penstock.http.file_response import FileResponse
 from penstock.http.headers import Headers
@@ -145,6 +146,7 @@ class Engine(ASGIApplication):
         content = Content(exchange.receive)
         scope = {"scheme": scheme, "client": ("127.0.0.1", 50_000), "server": ("127.0.0.1", 8_000)}
         request.connection = ForeignConnection(scope, self._server)
+        current.set(request)  # the context is this exchange's own
         error: Exception | None = None
         try:
             response = await self._respond(request, content)
