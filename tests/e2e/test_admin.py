@@ -86,7 +86,7 @@ class Admin:
 
     def exchange(self, path, method="GET", accept="*/*"):
         """The head of the reply, and its content."""
-        head = f"{method} {path} HTTP/1.1\r\nHost: t\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
         head, _, content = receive(self.connect(head.encode())).partition(b"\r\n\r\n")
         return head.decode(), content
 

@@ -37,7 +37,7 @@ def fetch_status(address: str) -> dict[str, Any]:
     try:
         connection = _Connection(address)
         try:
-            connection.request("GET", "/status")
+            connection.request("GET", "/status", headers={"Host": "localhost"})
             reply = connection.getresponse()
             content = reply.read(_LIMIT_BYTES)
         finally:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from penstock.observe.overview import Overview
+from penstock.server.admin.live import Live
 
 if TYPE_CHECKING:
     from penstock.observe.board import Board
 
 
-@dataclass(slots=True)
+@dataclass
 class Sources:
     """Made before anything is forked, and the same in each process."""
 
@@ -20,3 +22,8 @@ class Sources:
     def look(self) -> Overview:
         """Return how the server stands now."""
         return Overview(self.board)
+
+    @cached_property
+    def live(self) -> Live:
+        """The live figures, of the process that answers."""
+        return Live(self.look)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from penstock.http.handler import INLINE, Endpoint
 from penstock.http.problem import problem
-from penstock.server.admin import figures, probes
+from penstock.server.admin import figures, live, probes
+from penstock.server.admin.private import refuse_foreign
 from penstock.wire.limits import STANDARD_METHODS
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Page(NamedTuple):
 
     tell: Callable[[Request, Sources], Answer]
     run: int = INLINE
+    is_private: bool = False
+    """Not for other sites in an operator's browser: `private`."""
 
 
 PAGES: Final[dict[str, Page]] = {
@@ -34,7 +37,10 @@ PAGES: Final[dict[str, Page]] = {
     "/readyz": Page(probes.tell_ready),
     "/health": Page(probes.tell_health),
     "/metrics": Page(figures.tell_metrics),
-    "/status": Page(figures.tell_status),
+    "/status": Page(figures.tell_status, is_private=True),
+    "/live": Page(live.tell_look, is_private=True),
+    "/live/history": Page(live.tell_history, is_private=True),
+    "/live/events": Page(live.tell_events, is_private=True),
 }
 
 
@@ -45,6 +51,7 @@ class AdminHandler:
     interface = "admin"
 
     def __init__(self, sources: Sources) -> None:
+        self._live = sources.live
         self._endpoints = {
             path.encode(): Endpoint(_bind(page, sources), page.run, body_limit=0, route=path)
             for path, page in PAGES.items()
@@ -59,13 +66,16 @@ class AdminHandler:
         return endpoint if request.method in ("GET", "HEAD") else self._not_allowed
 
     async def startup(self, server: ServerView) -> None:
-        """Nothing to get ready."""
+        """Begin to look at the figures once a second."""
+        self._live.start(server)
 
     async def shutdown(self) -> None:
-        """Nothing to let go."""
+        self._live.stop()
 
 
 def _bind(page: Page, sources: Sources) -> Callable[[Request], Answer]:
+    if page.is_private:
+        return lambda request: refuse_foreign(request) or page.tell(request, sources)
     return lambda request: page.tell(request, sources)
 
 
