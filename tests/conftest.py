@@ -7,6 +7,7 @@ test, so that CI never turns green by installing less.
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -41,6 +42,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("need_tool"):
         for name in marker.args:
             find_tool(name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The processes that share a run agree on the order of sets, which may be part of a test's name."""
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("PYTHONHASHSEED", str(random.randrange(2**32)))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The processes that share a run agree on the tests by their names."""
+    if " at 0x" in item.nodeid:
+        raise pytest.UsageError(f"{item.nodeid}: the name differs in each process; give the parameters `ids`")
 
 
 @pytest.fixture(scope="session")

@@ -391,7 +391,6 @@ def one_more(x: int) -> int:
         ("list[Undefined]", "/", "cannot be resolved"),
         ("1 +", "/", "cannot be resolved"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_bound_is_reported_at_start_up(annotation, path, part):
     app = App()

@@ -152,7 +152,6 @@ def _in_main():
         (generate, "cannot send a generator back"),
         (takes_request, "parameter 'request': a connection cannot go to another process"),
     ],
-    ids=str,
 )
 def test_what_another_process_cannot_find_is_refused(handler, part):
     app = App()

@@ -154,7 +154,7 @@ def test_an_exception_cuts_the_reply_is_logged_and_harms_no_other(
         assert server.ask("/ok").status == 200
 
 
-@pytest.mark.parametrize("content", [None, 5, iter([5]), iter([None])], ids=repr)
+@pytest.mark.parametrize("content", [None, 5, iter([5]), iter([None])])
 def test_content_that_cannot_be_sent_closes_the_connection(content: Any):
     with serve(
         {"/": endpoint("inline", lambda request: StreamResponse(content)), "/ok": OK}, faults=True

@@ -50,11 +50,9 @@ def test_they_are_taken_once(variables):
     assert not [name for name in os.environ if name.startswith("LISTEN_")]
 
 
-@pytest.mark.parametrize(
-    ("pid", "count"), [("1", "1"), ("", "1"), (str(os.getpid()), ""), (str(os.getpid()), "x")]
-)
+@pytest.mark.parametrize(("pid", "count"), [("1", "1"), ("", "1"), ("own", ""), ("own", "x")])
 def test_those_of_another_process_are_not_taken(variables, pid, count):
-    variables(LISTEN_PID=pid, LISTEN_FDS=count)
+    variables(LISTEN_PID=str(os.getpid()) if pid == "own" else pid, LISTEN_FDS=count)
 
     assert take_sockets() == {}
 
