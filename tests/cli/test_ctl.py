@@ -20,6 +20,7 @@ from penstock.server.control import fetch_status
 from tests.cli import unprivileged
 from tests.e2e.serving import WAIT_S
 from tests.e2e.workers import children, is_alive, wait_until, workers
+from tests.ports import free_port
 
 APPLICATION = """
 import time
@@ -307,9 +308,7 @@ def test_a_pid_file_without_a_pid_is_a_mistake(ctl, tmp_path):
 
 @pytest.mark.parametrize("place", ["tcp", "unix"])
 def test_nobody_at_the_address_is_said(ctl, tmp_path, place):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address, reason = {
         "tcp": (f"127.0.0.1:{port}", "Connection refused"),
         "unix": (f"unix:{tmp_path}/admin.sock", "No such file or directory"),

@@ -26,6 +26,7 @@ import pytest
 from penstock.server.config import SETTINGS
 from tests.cli import unprivileged
 from tests.cli.conftest import find_url, running, start
+from tests.ports import free_port
 from tests.server.certificates import Authority, openssl
 from tests.websocket.frames import PING, TEXT, Peer, frame
 
@@ -207,9 +208,7 @@ def test_host_is_listened_on(tmp_path):
 
 
 def test_port_is_listened_on(tmp_path):
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
 
     with serving(tmp_path, "--port", str(port)) as server:
         reply = server.get("/")
@@ -761,9 +760,7 @@ def test_pipeline_buffer_takes_requests_while_one_is_served(tmp_path):
 
 def start_silently(folder, *words):
     """A server that may print no banner: found by its port."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     child = start(folder, APPLICATION, "--port", str(port), *words)
     server = Server(child, f"http://127.0.0.1:{port}")
     end = time.monotonic() + WAIT_S

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tests.e2e.serving import ROOT, WAIT_S, Serving, environment, receive
+from tests.ports import free_port
 
 APPLICATION = "tests.e2e.app:app"
 
@@ -55,9 +56,7 @@ def test_trace_id_of_the_client_is_taken_over(server):
 
 
 def test_higher_level_silences_banner_and_requests():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         sys.executable,
         "-m",

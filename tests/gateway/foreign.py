@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 
 from tests.e2e.serving import ROOT
+from tests.ports import free_port
 
 COMMANDS = {
     "uvicorn": lambda port: ["--log-level", "warning", "--port", str(port)],
@@ -18,28 +19,15 @@ COMMANDS = {
 }
 
 
-def find_port():
-    """A port that nobody listens on, for TCP and for UDP."""
-    while True:
-        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
-            stream.bind(("127.0.0.1", 0))
-            port = stream.getsockname()[1]
-            try:
-                datagram.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-
-
 @contextmanager
 def serving(server, application, *words, port=None, **variables):
     """The server, from when it takes connections to the end of the block; its port."""
-    port = port or find_port()
+    port = port or free_port()
     command = [sys.executable, "-m", server, application, *COMMANDS[server](port), *words]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), **variables}
     child = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
@@ -50,4 +38,4 @@ def serving(server, application, *words, port=None, **variables):
         yield port
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(30)

@@ -11,8 +11,9 @@ import pytest
 
 from tests.codings import decode
 from tests.e2e.workers import wait_until
-from tests.gateway.foreign import COMMANDS, find_port, serving
+from tests.gateway.foreign import COMMANDS, serving
 from tests.gateway.test_http2_http3 import Http2, Http3
+from tests.ports import free_port
 from tests.server.certificates import Authority
 
 APPLICATION = "tests.apps.events:app"
@@ -39,7 +40,7 @@ def test_pings_come_and_a_client_that_leaves_closes_the_source(name, need_packag
 def test_compressed_events_over_http_2_and_http_3(tmp_path, need_package):
     for package in ("hypercorn", "aioquic", "httpx", "h2"):
         need_package(package)
-    authority, port = Authority(tmp_path), find_port()
+    authority, port = Authority(tmp_path), free_port()
     certificate, key = authority.issue("shop")
     words = [
         "--certfile",

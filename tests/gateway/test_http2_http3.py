@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.apps import shop
-from tests.gateway.foreign import find_port, serving
+from tests.gateway.foreign import serving
+from tests.ports import free_port
 from tests.server.certificates import Authority
 
 BIG = random.Random(1).randbytes(2_500_000)
@@ -32,7 +33,7 @@ def port(authority, need_package):
     for package in ("hypercorn", "aioquic", "httpx", "h2"):
         need_package(package)
     certificate, key = authority.issue("shop")
-    port = find_port()
+    port = free_port()
     words = ["--certfile", str(certificate), "--keyfile", str(key), "--quic-bind", f"127.0.0.1:{port}"]
     with serving("hypercorn", "tests.apps.shop:app", *words, port=port):
         yield port

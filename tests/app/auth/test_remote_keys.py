@@ -14,6 +14,7 @@ from penstock import App, Claims, Depends, RedirectResponse, RemoteJWT, Response
 from penstock.app.auth import remote_keys
 from penstock.errors import ApplicationError
 from tests.app.auth.tokens import jwk, private_key, rsa_key, token
+from tests.ports import free_port
 from tests.server.harness import serve, wait_until
 
 
@@ -198,9 +199,7 @@ def test_without_keys_an_issuer_is_not_asked_at_every_request(monkeypatch):
 
 
 def test_nobody_listening_is_a_503():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    scheme = RemoteJWT(f"http://127.0.0.1:{port}/", algorithms=["RS256"], timeout_s=20)
+    scheme = RemoteJWT(f"http://127.0.0.1:{free_port()}/", algorithms=["RS256"], timeout_s=20)
     with serve(app_of(scheme)) as server, server.connect() as client:
         reply = client.ask("/", "GET", f"Authorization: Bearer {token_of()}")
         assert (reply.status, reply.get("retry-after")) == (503, "2")

@@ -15,6 +15,7 @@ import pytest
 from penstock.app.stores.guard import Guard
 from penstock.app.stores.redis import RedisStore, hide_password
 from penstock.errors import ApplicationError, StoreError, StoreRefused
+from tests.ports import free_port
 
 pytestmark = pytest.mark.filterwarnings("error::ResourceWarning")
 
@@ -242,11 +243,8 @@ def test_an_answer_octet_by_octet_ends_with_the_time(opened):
 
 
 def test_where_nobody_listens_is_a_store_error(opened):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
     with pytest.raises(StoreError, match=r"127\.0\.0\.1"):
-        opened(f"redis://:secret@127.0.0.1:{port}").get("a")
+        opened(f"redis://:secret@127.0.0.1:{free_port()}").get("a")
 
 
 def test_a_guarded_store_recovers_by_itself(own_redis, opened, caplog):
