@@ -1,4 +1,4 @@
-"""What an import costs: no third-party module, and at most 60 ms. Each measurement is a fresh interpreter."""
+"""What an import costs: no third-party module, and at most 60 ms of the processor. Each measurement is a fresh interpreter."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ROUNDS = 7
 
 TIMED = """
 import time
-start = time.perf_counter()
+start = time.process_time()
 {statement}
-print((time.perf_counter() - start) * 1000)
+print((time.process_time() - start) * 1000)
 """
 
 LOADED = """
@@ -34,8 +34,8 @@ print(json.dumps(sorted({{name.partition(".")[0] for name in set(sys.modules) - 
 HEAVY = {"argparse", "asyncio", "concurrent", "multiprocessing", "socket", "ssl", "tomllib"}
 
 
-def run_fresh(code: str) -> str:
-    environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+def run_fresh(code: str, **variables: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(SOURCE)} | variables
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
@@ -53,13 +53,14 @@ def every_module() -> list[str]:
 
 
 @pytest.mark.parametrize("statement", ["import penstock", "from penstock import App"])
-def test_import_takes_60_ms_at_most(statement):
-    run_fresh(statement)  # writes the bytecode, which an installed package has
+def test_import_takes_60_ms_at_most(statement, tmp_path):
+    bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    run_fresh(statement, **bytecode)  # writes it: an installed package has it
 
-    times = [float(run_fresh(TIMED.format(statement=statement))) for _ in range(ROUNDS)]
+    # Of the processor's time, and the best of several: what other processes do on the machine only ever adds.
+    times = [float(run_fresh(TIMED.format(statement=statement), **bytecode)) for _ in range(ROUNDS)]
 
     print(f"{statement}: best {min(times):.1f} ms, median {statistics.median(times):.1f} ms of {ROUNDS}")
-    # The best of several: what other processes do on the machine only ever adds.
     assert min(times) <= CEILING_MS
 
 
