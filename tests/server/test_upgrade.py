@@ -390,9 +390,7 @@ def test_the_access_log_has_the_101(capsys: pytest.CaptureFixture[str]):
     lines: list[tuple[int, int]] = []
 
     def look(server: Running) -> None:
-        server.reactor.log_access = lambda _, request, response, sent, __: lines.append(
-            (response.status, sent)
-        )
+        server.reactor.note = lambda _, request, __, response, sent: lines.append((response.status, sent))
 
     with serve({"/": endpoint("inline", Speaking())}) as server, server.connect() as client:
         look(server)

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from contextvars import copy_context
 from functools import partial
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ClientDisconnected, HTTPError, LocalProtocolError
@@ -19,8 +20,8 @@ from penstock.http.handler import ANSWERED, INLINE, TASK
 from penstock.http.problem import problem, unexpected
 from penstock.http.response import Response
 from penstock.http.upgrade import UpgradeResponse
-from penstock.server.intake import Intake
 from penstock.server.lingering import LoopLingering, ThreadLingering, linger
+from penstock.server.noting import Noting
 from penstock.server.overdue import discard, tell_overdue
 from penstock.server.poller import IN
 from penstock.server.streams import abandon, start_stream
@@ -38,15 +39,14 @@ if TYPE_CHECKING:
     from penstock.http.handler import Endpoint
     from penstock.http.request import Request
     from penstock.server.reactor import Reactor
-    from penstock.server.streams import Stream
 
 _log = logging.getLogger("penstock.server")
 
 
-class Answering(Intake):
+class Answering(Noting):
     """Answers for one connection; `Connection` says when."""
 
-    __slots__ = ("_on_disconnect", "_started", "claim", "lingering", "stream", "task", "work")
+    __slots__ = ("_on_disconnect", "claim", "lingering", "task", "work")
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: Any) -> None:
         super().__init__(reactor, sock, address)
@@ -56,11 +56,8 @@ class Answering(Intake):
         """What works on the answer, where `task` is a Future that only tells of it."""
         self.claim: Claim | None = None
         """Decides who answers: the pool thread at work, or the reactor once the handler is overdue."""
-        self.stream: Stream | None = None
-        """The streaming response under way."""
         self.lingering: LoopLingering | ThreadLingering | None = None
         """Who is to be told when the reply is over, last octet and all; nearly always nobody."""
-        self._started = 0.0
         self._on_disconnect: Callable[[], None] | None = None
 
     def _call(self, request: Request, endpoint: Endpoint) -> None:
@@ -125,6 +122,7 @@ class Answering(Intake):
         """Answer one request in a pool thread, up to the last octet when the client takes it at once."""
         if claim is not None and not claim.begin():
             return
+        self.handler_at = perf_counter_ns()
         try:
             answer: Any = endpoint.call(request)
         except BaseException as error:
@@ -153,12 +151,12 @@ class Answering(Intake):
         if (
             threads.is_holding
             and self.lingering is None
-            and threads.hold(partial(self._send_for_thread, request, answer, octets))
+            and threads.hold(partial(self._send_for_thread, request, endpoint, answer, octets))
         ):
             return
-        self._send_for_thread(request, answer, octets)
+        self._send_for_thread(request, endpoint, answer, octets)
 
-    def _send_for_thread(self, request: Request, answer: Response, octets: bytes) -> None:
+    def _send_for_thread(self, request: Request, endpoint: Endpoint, answer: Response, octets: bytes) -> None:
         """Send the reply a pool thread has made, and let go of the connection: in that thread, or for it."""
         reactor = self.reactor
         try:
@@ -168,11 +166,12 @@ class Answering(Intake):
         except OSError:
             sent = len(octets)
             self.closing = self.peer_ended = True
-        if reactor.log_access is not None:
-            reactor.log_access(self, request, answer, len(octets), self._started)
         if sent != len(octets):
+            self.note_later(request, endpoint, answer, len(octets))
             reactor.post(self._flush_for_thread, memoryview(octets)[sent:])
             return
+        if reactor.note_in_thread is not None:
+            reactor.note_in_thread(self, request, endpoint, answer, len(octets))
         self.deadline = reactor.now + reactor.idle_timeout_s
         self.due = NEVER
         if self.lingering is not None:
@@ -357,23 +356,25 @@ class Answering(Intake):
         if response.is_stream:
             self.phase = BUSY
             self.uncork()
+            self.answered_at = perf_counter_ns()
             _starter(response)(self, request, response)
             return
         try:
             octets = reactor.serialiser.render(request, response, persistent)
         except Exception as error:
             response, octets = self._replace(request, error, persistent)
-        if reactor.log_access is not None:
-            reactor.log_access(self, request, response, len(octets), self._started)
         if reactor.is_holding or self.corked is not None or self.reader.held:
             self.cork(octets)
         else:
             self.write(octets)
         if self.unsent is None and persistent and self.phase != CLOSED:
+            if reactor.note is not None:
+                reactor.note(self, request, self.endpoint, response, len(octets))
             self.request = self.endpoint = self.body = self._on_disconnect = None
             self.phase = IDLE
             self.deadline = reactor.now + reactor.idle_timeout_s
         else:
+            self.note(request, response, len(octets))
             self._finish()
 
     def _replace(self, request: Request, error: Exception, persistent: bool) -> tuple[Response, bytes]:  # noqa: FBT001 - PERF
@@ -420,8 +421,7 @@ class Answering(Intake):
         connection: a reset, where the client takes its end for that of the content.
         """
         self.stream = self.task = None
-        if self.reactor.log_access is not None:
-            self.reactor.log_access(self, request, response, sent, self._started)
+        self.note(request, response, sent)
         if not is_complete:
             self.closing = True
             self.close()
@@ -440,8 +440,8 @@ class Answering(Intake):
         """Let another take the place of this connection, behind a head of `sent` octets."""
         self.reactor.replace(self, successor)
         self.settle()
-        if self.reactor.log_access is not None:
-            self.reactor.log_access(self, request, response, sent, self._started)
+        if self.reactor.note is not None:
+            self.reactor.note(self, request, self.endpoint, response, sent)
 
     def last_resort(self, request: Request, error: BaseException) -> Response:
         """Answer for what the application should have answered for itself."""

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import logging
 import os
-from time import perf_counter
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import RemoteProtocolError
+from penstock.http.current import current
 from penstock.http.problem import problem
 from penstock.server.answering import Answering
 from penstock.server.intake import RECEIVE_BYTES
@@ -107,6 +108,7 @@ class Connection(Answering):
             self.uncork()
         if request is None and self.phase == IDLE and reader.in_head:
             self.phase = HEAD
+            self.began = perf_counter_ns()
             self.deadline = self.reactor.now + self.reactor.config.head_timeout_s
 
     def _answer(self, request: Request) -> None:
@@ -118,8 +120,9 @@ class Connection(Answering):
         self.requests += 1
         self.request = request
         request.connection = self
-        if reactor.log_access is not None:
-            self._started = perf_counter()
+        current.set(request)
+        if reactor.note is not None:
+            self.started = perf_counter_ns()
         endpoint = self.endpoint = reactor.resolve(request)
         framing = request.framing
         if (framing.content_length or framing.chunked or endpoint.streams_body) and not self._prepare_content(
@@ -183,6 +186,7 @@ class Connection(Answering):
                 waiting()
                 self.resume()
                 return
+            self.note_end()
             self._finish()
             self.resume()
             if self.phase == IDLE and self.reader.in_head:
@@ -223,8 +227,8 @@ class Connection(Answering):
         self.phase = BUSY
         response = problem(fault.status, detail=fault.detail)
         octets = self.reactor.serialiser.render(request, response, False)
-        if self.reactor.log_access is not None and request is not None:
-            self.reactor.log_access(self, request, response, len(octets), self._started)
+        if request is not None:
+            self.note(request, response, len(octets))
         self.cork(octets)
         self._finish()
 
@@ -289,6 +293,7 @@ class Connection(Answering):
     def on_closed(self) -> None:
         self.corked = None
         self.reactor.when_flushed.pop(self, None)
+        self.note_end()
         self.on_doomed()
         self.settle()
         if self.task is not None and self.endpoint is not None and self.endpoint.cancel_on_disconnect:

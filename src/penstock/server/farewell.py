@@ -98,9 +98,9 @@ def _make_reply(connection: Answering, stuck: Request | None) -> bytes | None:
         return before or None
     response = _last_response(request if request is not None and request is stuck else None)
     octets = connection.reactor.serialiser.render(request, response, False)
-    log_access = connection.reactor.log_access
-    if log_access is not None and request is not None:
-        log_access(connection, request, response, len(octets), connection._started)  # noqa: SLF001
+    note = connection.reactor.note_in_thread
+    if note is not None and request is not None:
+        note(connection, request, connection.endpoint, response, len(octets))
     return before + octets
 
 

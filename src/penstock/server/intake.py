@@ -8,6 +8,7 @@ read, and the client waits.
 from __future__ import annotations
 
 import logging
+from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from penstock.errors import HTTPError, RemoteProtocolError
@@ -34,7 +35,7 @@ _MORE_BYTES = 196_608
 class Intake(Transport):
     """Receives for one connection; `Connection` answers. Reactor's thread only."""
 
-    __slots__ = ("_content", "body", "endpoint", "reader", "request")
+    __slots__ = ("_content", "body", "content_at", "endpoint", "reader", "request")
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: object) -> None:
         super().__init__(reactor, sock, address)
@@ -45,6 +46,8 @@ class Intake(Transport):
         self.body: ConnectionBody | None = None
         """Its content, when the handler takes it as a stream."""
         self._content: Collected | None = None
+        self.content_at = 0
+        """When the content was complete that the handler waited for; as `Answering.started`."""
 
     def _prepare_content(self, request: Request, endpoint: Endpoint) -> bool:
         """Begin to receive content; False when the handler is called later, with all of it."""
@@ -89,6 +92,7 @@ class Intake(Transport):
         self._content = None
         request.body = b"".join(content.pieces)
         request.trailers = self.reader.trailers
+        self.content_at = perf_counter_ns()
         self.phase = IDLE
         assert self.endpoint is not None  # noqa: S101
         self._call(request, self.endpoint)

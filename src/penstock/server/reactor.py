@@ -26,14 +26,12 @@ if TYPE_CHECKING:
 
     from penstock.http.handler import Endpoint, Handler, ServerView
     from penstock.http.request import Request
-    from penstock.http.response import Response
     from penstock.server.config import Config
     from penstock.server.listen import Listener
+    from penstock.server.notes import Note, Notes
     from penstock.server.threads import ThreadPool
     from penstock.server.tls import Tls
     from penstock.server.transport import Transport
-
-    LogAccess = Callable[[Transport, Request, Response, int, float], None]
 
 _log = logging.getLogger("penstock.server")
 
@@ -60,15 +58,18 @@ class Reactor:
         handler: Handler,
         server: ServerView,
         threads: ThreadPool,
-        log_access: LogAccess | None = None,
+        notes: Notes | None = None,
     ) -> None:
         self.loop = loop
         self.config = config
         self.server = server
         self.threads = threads
         threads.attach(loop)
-        self.log_access = log_access
-        """Called for each reply, from whichever thread sent it; None: nobody wants to know."""
+        self.note: Note | None = notes and notes.on_loop
+        self.note_in_thread: Note | None = notes and notes.in_thread
+        """One of them is called once for each request that was begun, when its reply is over; None: nobody
+        wants to know.
+        """
         self.resolve = handler.resolve
         if config.requests_per_connection:  # who sets no limit pays nothing
             self.resolve = partial(_resolve_counted, handler.resolve, config.requests_per_connection)
@@ -150,6 +151,7 @@ class Reactor:
         """A connection has passed a stage: `successor` takes its descriptor and its place."""
         stage.phase = CLOSED
         successor.requests = stage.requests
+        successor.accepted_at = stage.accepted_at
         self.connections.discard(stage)
         self.connections.add(successor)
         self._ready[stage.fd] = successor

@@ -12,7 +12,6 @@ import logging
 import signal
 import time
 from contextvars import copy_context
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import ApplicationError, MissingExtra, PenstockError
@@ -23,6 +22,7 @@ from penstock.server.draining import Drain
 from penstock.server.heartbeat import Heartbeat
 from penstock.server.lingering import wait_lingering
 from penstock.server.listen import Listener
+from penstock.server.notes import make_notes
 from penstock.server.processes import ProcessPool
 from penstock.server.publisher import Publisher
 from penstock.server.reactor import Reactor
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from penstock.server.config import Config
     from penstock.server.scoreboard import Entry
     from penstock.server.tls import Tls
-    from penstock.server.transport import Transport
 
 _log = logging.getLogger("penstock.server")
 
@@ -254,7 +253,7 @@ class Server:
                 self._handler,
                 self,
                 self._threads,
-                _access_logger(access_log) if access_log else None,
+                make_notes(access_log),
             )
             self._reactor.lingering = self._kept
             try:
@@ -478,22 +477,6 @@ def _make_explain(config: Config) -> Callable[[Request, BaseException], Response
     from penstock.observe.development import explain
 
     return explain
-
-
-def _access_logger(log: AccessLog) -> Callable[[Transport, Request, Response, int, float], None]:
-    def log_access(_: Transport, request: Request, response: Response, sent: int, started: float) -> None:
-        client = request.client  # as a trusted proxy tells it, if there is one
-        log.record(
-            client[0] if client is not None else "-",
-            request.method,
-            request.raw_path.decode("ascii"),
-            request.http_version,
-            response.status,
-            sent,
-            perf_counter() - started,
-        )
-
-    return log_access
 
 
 __all__ = ["Server"]

@@ -52,6 +52,9 @@ class Stream(Protocol):
     def cut(self) -> None:
         """The server is about to close the connection: end the content, if it can be ended where it is."""
 
+    def so_far(self) -> tuple[Response, int]:
+        """Return what is being sent, and how many octets of it have been."""
+
 
 def start_stream(connection: Answering, request: Request, response: Response) -> None:
     """Send the head, and begin to send the content. Reactor's thread; `connection.phase` is BUSY."""
@@ -262,6 +265,9 @@ class _PushedStream:
     def cut(self) -> None:
         """Nobody but the source knows where the content may end."""
 
+    def so_far(self) -> tuple[Response, int]:
+        return self._outlet.response, self._outlet.sent
+
 
 class _TaskStream:
     """Drives an async iterator, and sends the beats of its pulse."""
@@ -354,6 +360,9 @@ class _TaskStream:
                 self._is_asking = False
                 connection.write(outlet.encode(octets) + outlet.last())
 
+    def so_far(self) -> tuple[Response, int]:
+        return self._outlet.response, self._outlet.sent
+
     async def _wait_flushed(self) -> None:
         connection = self._outlet.connection
         while connection.unsent is not None:
@@ -393,6 +402,9 @@ class _ThreadStream:
 
     def cut(self) -> None:
         """A thread may be at it: it is only cut."""
+
+    def so_far(self) -> tuple[Response, int]:
+        return self._outlet.response, self._outlet.sent
 
     def start(self) -> None:
         """Have a thread go on, unless the client has yet to take what there is."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from penstock.http.ranges import Range
     from penstock.http.request import Request
+    from penstock.http.response import Response
     from penstock.server.answering import Answering
 
 _log = logging.getLogger("penstock.server")
@@ -214,6 +215,9 @@ class _Transfer:
 
     def cut(self) -> None:
         """Part of a file is not the file."""
+
+    def so_far(self) -> tuple[Response, int]:
+        return self._response, self._sent
 
     def _finish(self, *, is_complete: bool) -> None:
         self._is_over = True

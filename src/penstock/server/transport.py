@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import socket
 import struct
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
 from penstock.server.poller import IN, OUT
@@ -56,6 +57,7 @@ class Transport:
         "_corked_bytes",
         "_recv",
         "_send",
+        "accepted_at",
         "closing",
         "corked",
         "deadline",
@@ -77,6 +79,7 @@ class Transport:
         self.sock = sock
         self._address = address
         self.fd = sock.fileno()
+        self.accepted_at = perf_counter_ns()
         self._recv = sock.recv
         self._send = sock.send
         self.phase: int = IDLE
