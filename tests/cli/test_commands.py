@@ -286,6 +286,7 @@ def other_value(setting):
         "ws_compression": "false",
         "log_level": "error",
         "server_header": "penstock",
+        "release": "r7",
         "admin": "127.0.0.9:2",
         "pid_file": "shop.pid",
         "user": "nobody",

@@ -845,6 +845,14 @@ def test_admin_answers_while_the_server_cannot(tmp_path):
     assert [status_of(reply) for reply in probes] == [200] * 3
 
 
+def test_release_is_told_with_the_figures(tmp_path):
+    path = tmp_path / "admin.sock"
+    with serving(tmp_path, "--admin", f"unix:{path}", "--release", "2026-11-20.3"):
+        reply = ask_unix(path, "/health")
+
+    assert b'"release":"2026-11-20.3"' in reply
+
+
 def test_pid_file_names_the_process_to_signal(tmp_path):
     path = tmp_path / "shop.pid"
 

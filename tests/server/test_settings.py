@@ -34,6 +34,7 @@ SPECIAL = {
     "ws_compression": ("false", "true", "false"),
     "log_level": ("debug", "error", "warning"),
     "server_header": ("one", "two", "three"),
+    "release": ("one", "@two", "three"),
     "admin": ("127.0.0.1:1", "unix:/run/admin.sock", "[::1]:2"),
     "pid_file": ("one", "two", "three"),
     "user": ("one", "two", "three"),

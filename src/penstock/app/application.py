@@ -249,6 +249,11 @@ class App(Router, Generic[S]):
 
         return build_url(name, self.compile().templates.get(name, ()), params)
 
+    @property
+    def release(self) -> str:
+        """Which release of it this is, for a server that was not told: its `version`."""
+        return self.about.get("version", "")
+
     def routes(self) -> list[RouteRow]:
         """Return every route in the order of declaration; what is wrong with one raises ApplicationError."""
         return [

@@ -97,7 +97,8 @@ def render_status(told: dict[str, Any]) -> str:
 def _summarise(told: dict[str, Any]) -> Iterator[str]:
     age, rss = _age(told["uptime_seconds"]), _size(told["rss_bytes"])
     workers = f"{_count(len(told['workers']), 'worker')}, {_count(told['restarts'], 'restart')}"
-    yield f"{told['status']}: process {told['pid']} for {age}, {workers}, {rss}"
+    release = f"release {_plain(told['release'])}, " if told.get("release") else ""
+    yield f"{told['status']}: {release}process {told['pid']} for {age}, {workers}, {rss}"
     connections = _count(told["connections"], "connection")
     requests = f"{_count(told['requests_total'], 'request')} so far, {told['requests_in_flight']} in flight"
     yield f"{connections}, {requests}, {told['thread_pool']['queue_depth']} waiting for a thread"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     State = Literal["starting", "ready", "draining"]
 
+    Told = tuple[int, int, float, bool, int]
+    """Of a worker: pid, slot, start, whether it was told to end, reloads before it."""
+
 FRONT_BYTES: Final = 2**18
 FIGURES_BYTES: Final = 2**16
 
@@ -39,8 +42,7 @@ class Front:
     is_supervised: bool
     stuck_timeout_s: float
     state: State = "starting"
-    workers: Sequence[tuple[int, int, float, bool]] = ()
-    """Of each that lives: pid, slot, start, whether it was told to end."""
+    workers: Sequence[Told] = ()
     restarts: int = 0
     """Workers that ended without being told to."""
     requests_of_ended: int = 0
@@ -55,6 +57,8 @@ class Figures:
 
     state: State
     told: float
+    release: str = ""
+    """Of the application; "" before it is loaded."""
     loop_still_s: float = 0.0
     """How long the loop had not turned when this was told; up to about a second is nothing."""
     connections: int = 0
@@ -97,9 +101,8 @@ def age_of(since: float | None, now: float) -> float | None:
 class Worker:
     """One process that serves, as of now."""
 
-    def __init__(self, pid: int, started: float, figures: Figures | None, now: float) -> None:
-        self.pid = pid
-        self.started = started
+    def __init__(self, told: Told, figures: Figures | None, now: float) -> None:
+        self.pid, self.slot, self.started, self.is_ending, self.generation = told
         self.figures = figures or Figures("starting", now)
         self.state: str = self.figures.state
 
@@ -107,6 +110,9 @@ class Worker:
         figures = self.figures
         return {
             "pid": self.pid,
+            "slot": self.slot,
+            "generation": self.generation,
+            "release": figures.release,
             "state": self.state,
             "uptime_seconds": age_of(self.started, now),
             "connections": figures.connections,
@@ -129,14 +135,13 @@ class Overview:
         octets = board.slots[0].read()
         self.front = Front(**json.loads(octets)) if octets else Front(0, now, False, 0.0)
         self.workers = [
-            self._make_worker(pid, started, read_figures(board.slots[place]), is_ending)
-            for pid, place, started, is_ending in self.front.workers
+            self._make_worker(told, read_figures(board.slots[told[1]])) for told in self.front.workers
         ]
 
-    def _make_worker(self, pid: int, started: float, figures: Figures | None, is_ending: bool) -> Worker:  # noqa: FBT001
-        worker = Worker(pid, started, figures, self.now)
+    def _make_worker(self, told: Told, figures: Figures | None) -> Worker:
+        worker = Worker(told, figures, self.now)
         limit_s = self.front.stuck_timeout_s
-        if is_ending:
+        if worker.is_ending:
             worker.state = "draining"
         elif worker.state == "ready" and limit_s and worker.figures.loop_still_s >= limit_s:
             worker.state = "stuck"
@@ -153,6 +158,12 @@ class Overview:
         return next((state for state in ("stuck", "starting", "draining") if state in states), "starting")
 
     @property
+    def release(self) -> str:
+        """Which release is served: during a reload the new one, as soon as a worker has it."""
+        told = [(each.generation, each.started, each.figures.release) for each in self.workers]
+        return max((each for each in told if each[2]), default=(0, 0.0, ""))[2]
+
+    @property
     def is_alive(self) -> bool:
         """False: only a restart helps. A stuck worker is replaced by its supervisor, if it has one."""
         return self.front.is_supervised or self.status != "stuck"
@@ -163,6 +174,7 @@ class Overview:
             "status": self.status,
             "uptime_seconds": age_of(self.front.started, self.now),
             "timestamp": timestamp,
+            "release": self.release,
             "workers_ready": sum(worker.state == "ready" for worker in self.workers),
         }
 
@@ -175,6 +187,7 @@ class Overview:
             rss_bytes += measure_rss(self.front.pid)
         return {
             "status": self.status,
+            "release": self.release,
             "pid": self.front.pid,
             "uptime_seconds": age_of(self.front.started, self.now),
             "connections": sum(each.connections for each in figures),

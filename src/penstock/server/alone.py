@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from penstock.observe.log_file import open_log_files
 from penstock.observe.logs import configure
+from penstock.observe.release import settle_release
 from penstock.server.admin.endpoint import open_local
 from penstock.server.bind import open_all
 from penstock.server.identity import find_identity, give_up_root, read_certificates, set_umask
@@ -61,6 +62,7 @@ def _serve(
         admin.start()
         slot = admin.give(1)
     handler = load()
+    settle_release(config.release, getattr(handler, "release", ""))
     configure(config.log_level, files, development=config.development)
     server = Server(handler, config, path, bound=bound, tls=tls, log_files=files, slot=slot)
     server.admin_url = admin.bound.url() if admin is not None else ""

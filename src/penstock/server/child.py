@@ -10,6 +10,7 @@ import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from penstock.observe.overview import Told
     from penstock.server.scoreboard import Entry
     from penstock.server.worker import Channel
 
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 class Child:
     """A worker as the supervisor sees it."""
 
-    def __init__(self, pid: int, channel: Channel, entry: Entry, now: float) -> None:
+    def __init__(self, pid: int, channel: Channel, entry: Entry, now: float, generation: int = 0) -> None:
         self.pid = pid
         self.channel = channel
         self.entry = entry
         self.started = now
+        self.generation = generation
+        """Reloads before it."""
         self.is_ready = False
         self.stale = ""
         """Why it is to be replaced; "" when it is not."""
@@ -32,6 +35,10 @@ class Child:
         """What it said before it gave up."""
         self.kill_at = 0.0
         """On the monotonic clock; 0.0: it may live."""
+
+    def told(self) -> Told:
+        """Return what the admin endpoint is told of it."""
+        return (self.pid, self.entry.place, self.started, self.is_retiring, self.generation)
 
     def signal(self, number: int) -> None:
         """Send it a signal."""

@@ -23,6 +23,13 @@ class ObservingConfig:
         "info", LOG, Choice("debug", "info", "warning", "error", "critical"), "least severity that is logged"
     )
 
+    release: str | None = setting(
+        None,
+        OBSERVING,
+        Text("TEXT|@FILE", "a text, or @ and the path of a file"),
+        "which release of the application this is; @FILE: its first line, read by each worker as it starts;"
+        " without it the App's version",
+    )
     admin: str | None = setting(
         None,
         OBSERVING,

@@ -36,6 +36,7 @@ class Forgiving:
     ) -> None:
         self.methods = STANDARD_METHODS
         self.interface = "cannot be loaded"
+        self.release = ""
         self._seat = seat
         self._path = application_path
         self._handler: Handler | None = None
@@ -44,6 +45,7 @@ class Forgiving:
         importlib.invalidate_caches()  # what the supervisor has seen of the folders may be old
         try:
             self._handler = load()
+            self.release = getattr(self._handler, "release", "")
         except Exception as error:
             if isinstance(error, ConfigError) and seat.is_first:
                 raise

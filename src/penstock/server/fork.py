@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
+import threading
 from typing import Final
 
 from penstock.server.worker import Channel
+
+_log = logging.getLogger("penstock.server")
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 HANDLED: Final = (*STOPPING, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGCHLD)
@@ -38,6 +42,12 @@ def fork() -> tuple[int, Channel]:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     (theirs if pid else ours).close()
     return pid, ours if pid else theirs
+
+
+def warn_of_threads() -> None:
+    """Say that what was loaded before forking has threads, if so."""
+    if threading.active_count() > 1:
+        _log.warning("the preloaded application has started threads; workers will not have them")
 
 
 def _flush() -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.http.handler import TASK
 from penstock.observe import recent_errors, stores
 from penstock.observe.overview import Figures
+from penstock.observe.release import get_release
 from penstock.server.transport import CONTENT, THREAD
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from penstock.observe.board import Slot
     from penstock.observe.overview import State
     from penstock.server.reactor import Reactor
-    from penstock.server.transport import Transport
+from penstock.server.transport import Transport
 
 _log = logging.getLogger("penstock.server")
 
@@ -79,7 +80,7 @@ class Publisher:
             now = time.monotonic()
             reactor = self._reactor
             if reactor is None:
-                Figures(self._state, now).tell(self._slot)
+                Figures(self._state, now, get_release()).tell(self._slot)
             else:
                 self._look(reactor, now).tell(self._slot)
             self._told = now
@@ -116,6 +117,7 @@ class Publisher:
         return Figures(
             state=self._state,
             told=now,
+            release=get_release(),
             loop_still_s=self._measure_still(reactor, now),
             connections=len(connections),
             requests=self._requests,

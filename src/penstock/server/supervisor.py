@@ -30,7 +30,7 @@ from penstock.server.backoff import Backoff
 from penstock.server.banner import count_workers, write_banner
 from penstock.server.bind import open_all
 from penstock.server.child import Child, describe_end
-from penstock.server.fork import HANDLED, STOPPING, fork
+from penstock.server.fork import HANDLED, STOPPING, fork, warn_of_threads
 from penstock.server.identity import find_identity, read_certificates, set_umask
 from penstock.server.pid_file import holding
 from penstock.server.scoreboard import Scoreboard
@@ -80,7 +80,7 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
         load = lambda: handler  # noqa: E731
     configure(config.log_level, files, development=config.development)
     if config.preload:
-        _warn_of_threads()
+        warn_of_threads()
     watcher = None
     if config.reload:
         import penstock.server.serve  # noqa: F401 - once, and not for each generation anew: 0.1 s
@@ -112,13 +112,6 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
     if admin is not None and seat.entry is None:
         return run_worker(admin.make_handler, admin.config, seat, application_path, files)
     return run_worker(load, config, seat, application_path, files)
-
-
-def _warn_of_threads() -> None:
-    import threading
-
-    if threading.active_count() > 1:
-        _log.warning("the preloaded application has started threads; workers will not have them")
 
 
 class _Forked(BaseException):
@@ -160,6 +153,7 @@ class Supervisor:
         self._stops = 0  # signals to stop so far
         self._is_booted = False
         self._boot_failures = 0
+        self._generation = 0  # reloads so far
         self._failure: str | None = None
         self._backoff = Backoff()
         self._scoreboard = Scoreboard(_WORKERS_LIMIT)
@@ -253,6 +247,7 @@ class Supervisor:
 
     def _reload(self) -> None:
         self._notifier.reloading()
+        self._generation += 1
         _log.info("reload: replacing %s, one at a time", count_workers(len(self._workers)))
         if self._tls is not None:
             self._tls.reload()
@@ -277,6 +272,7 @@ class Supervisor:
         now = time.monotonic()
         _log.info("%s: reloading", what)
         self._renewed = now
+        self._generation += 1
         self._backoff.reset()
         for worker in self._workers.values():
             end = now + self._config.drain_timeout_s + _RENEW_KILL_S
@@ -296,8 +292,7 @@ class Supervisor:
 
     def _tend(self, admin: SupervisedAdmin, now: float) -> None:
         """Tell how things stand, and have the admin endpoint answer."""
-        workers = [(w.pid, w.entry.place, w.started, w.is_retiring) for w in self._workers.values()]
-        admin.tell_of(workers, is_draining=bool(self._stops))
+        admin.tell_of([each.told() for each in self._workers.values()], is_draining=bool(self._stops))
         if not self._stops and admin.is_due(now):
             try:
                 admin.begin(*self._fork(None, [admin.bound], None))
@@ -349,7 +344,7 @@ class Supervisor:
         except OSError:
             self._scoreboard.take_back(entry)
             raise
-        worker = self._workers[pid] = Child(pid, channel, entry, now)
+        worker = self._workers[pid] = Child(pid, channel, entry, now, self._generation)
         worker.kill_at = now + 2 * self._config.lifespan_timeout_s  # to import it, and to start it
         _log.debug("worker %d is started", pid)
 

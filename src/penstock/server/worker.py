@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from penstock.errors import PenstockError
+from penstock.observe.release import settle_release
 from penstock.server.heartbeat import Heartbeat
 from penstock.server.identity import enter_directory, give_up_root
 from penstock.server.recycling import Recycling
@@ -165,6 +166,7 @@ def run_worker(
 
             load = partial(Forgiving, load, config, seat, application_path)
         handler = load()
+        settle_release(config.release, getattr(handler, "release", ""))
         configure(config.log_level, files, development=config.development)
         return Server(
             handler,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from penstock.observe.board import Slot
+    from penstock.observe.overview import Told
     from penstock.server.bind import Bound
     from penstock.server.reactor import Reactor
     from penstock.server.scoreboard import Entry
@@ -108,7 +109,7 @@ class SupervisedAdmin(Admin):
         self.board.slots[place].clear()
         self.front.restarts += not was_told
 
-    def tell_of(self, workers: Sequence[tuple[int, int, float, bool]], *, is_draining: bool) -> None:
+    def tell_of(self, workers: Sequence[Told], *, is_draining: bool) -> None:
         """Tell how the workers stand, if that has changed."""
         front = self.front
         told = (tuple(workers), is_draining, front.restarts, front.requests_of_ended)
@@ -197,7 +198,7 @@ def open_local(config: Config) -> LocalAdmin | None:
     if config.admin is None:
         return None
     pid, now = os.getpid(), time.monotonic()
-    front = Front(pid, now, False, config.stuck_timeout_s, state="ready", workers=[(pid, 1, now, False)])
+    front = Front(pid, now, False, config.stuck_timeout_s, state="ready", workers=[(pid, 1, now, False, 0)])
     return LocalAdmin(config.admin, config, slots=1, front=front)
 
 
@@ -206,6 +207,7 @@ def _make_config(config: Config) -> Config:
     return Config(
         access_log=False,
         log_level=config.log_level,
+        release=config.release,
         user=config.user,
         group=config.group,
         stuck_timeout_s=0.0,
