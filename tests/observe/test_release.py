@@ -40,7 +40,7 @@ def test_a_file_without_one_is_a_mistake(tmp_path, content):
     path = tmp_path / "RELEASE"
     path.write_bytes(content)
 
-    with pytest.raises(ConfigError, match="release: .*RELEASE"):
+    with pytest.raises(ConfigError, match=r"release: .*RELEASE"):
         settle_release(f"@{path}", "")
 
 
