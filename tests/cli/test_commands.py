@@ -287,6 +287,7 @@ def other_value(setting):
         "log_level": "error",
         "server_header": "penstock",
         "release": "r7",
+        "server_timing": "true",
         "admin": "127.0.0.9:2",
         "pid_file": "shop.pid",
         "user": "nobody",

@@ -895,6 +895,13 @@ def test_compression_is_of_responses(tmp_path, words):
     assert gzip.decompress(content) == b"long" * 1000
 
 
+def test_server_timing_is_told_to_clients(tmp_path):
+    with serving(tmp_path, "--server-timing") as server:
+        head = server.exchange(b"GET / HTTP/1.0\r\n\r\n").partition(b"\r\n\r\n")[0]
+
+    assert re.search(rb"\r\nServer-Timing: app;dur=[0-9.]+, queue;dur=[0-9.]+(\r\n|$)", head)
+
+
 @pytest.mark.parametrize("words", [(), ("--workers", "2")])
 def test_umask_is_that_of_files_made(tmp_path, words):
     with serving(tmp_path, "--umask", "077", *words) as server:

@@ -74,7 +74,7 @@ def fields_of(name):
     }
 
 
-@pytest.fixture(scope="module", params=["uvicorn", "test client"])
+@pytest.fixture(scope="module", params=["penstock", "uvicorn", "test client"])
 def client(request, need_package):
     for package in ("httpx", "websockets", "uvicorn"):
         need_package(package)

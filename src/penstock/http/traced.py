@@ -1,4 +1,6 @@
-"""The half of a `Request` that says what it is called, here and in the services it came through."""
+"""The half of a `Request` that says what it is called, here and in the services it came through, and what
+its time goes to.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penstock.http.headers import Headers
+    from penstock.http.timing import Entry, Timed
     from penstock.http.trace import Ids
 
 
@@ -81,3 +84,30 @@ class TracedRequest:
     @request_id.setter
     def request_id(self, value: str) -> None:
         self._keep("request_id", value)
+
+    # What its time goes to.
+
+    @property
+    def timings(self) -> list[Entry]:
+        """What was told by `timing` and `timed`, in order; at most 32."""
+        return self._kept("timings") or []
+
+    def timing(self, name: str, seconds: float, description: str = "") -> None:
+        """Tell how long a step took; with `--server-timing` the client sees it, if the head is not sent yet.
+        `name` is a token such as `db`; more than 32 are left out.
+        """
+        from penstock.http.timing import is_full, make_entry
+
+        entry = make_entry(name, seconds, description)
+        entries: list[Entry] | None = self._kept("timings")
+        if entries is None:
+            self._keep("timings", [entry])
+        elif not is_full(entries):
+            entries.append(entry)
+
+    def timed(self, name: str, description: str = "") -> Timed:
+        """Return a context manager that tells how long its block took: `with request.timed("db"):`."""
+        from penstock.http.timing import Timed, check_name
+
+        check_name(name)
+        return Timed(self, name, description)  # type: ignore[arg-type]  # every one is a Request

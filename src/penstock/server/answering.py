@@ -15,6 +15,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ClientDisconnected, HTTPError, LocalProtocolError
+from penstock.http.current import current, working_for
 from penstock.http.file_response import FileResponse
 from penstock.http.handler import ANSWERED, INLINE, TASK
 from penstock.http.problem import problem, unexpected
@@ -92,7 +93,8 @@ class Answering(Noting):
                 self.phase = FLUSHING
                 self.task = None
                 self._content = None
-                self.reactor.when_flushed[self] = partial(self.call_in_thread, request, endpoint)
+                run_as_now = copy_context().run
+                self.reactor.when_flushed[self] = partial(run_as_now, self.call_in_thread, request, endpoint)
             return
         self.phase = THREAD
         self.deadline = self.due = self._due_of(endpoint)
@@ -209,6 +211,7 @@ class Answering(Noting):
 
     def _take_back(self, request: Request, answer: Any, context: Context) -> None:
         """A pool thread hands back a reply it does not send itself."""
+        current.set(request)
         self.phase = BUSY
         self.claim = None
         if self.is_doomed:
@@ -286,6 +289,10 @@ class Answering(Noting):
 
     def answer_overdue(self) -> None:
         """The handler has not answered in time: answer in its place, and end its work as far as that goes."""
+        with working_for(self.request):
+            self._answer_overdue()
+
+    def _answer_overdue(self) -> None:
         request, endpoint, task = self.request, self.endpoint, self.task
         claim = self.claim if self.phase == THREAD else None
         if request is None or endpoint is None or (claim is None and task is None):

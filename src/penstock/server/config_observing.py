@@ -36,3 +36,10 @@ class ObservingConfig:
         Maybe(Bind(takes_fd=False)),
         "answer probes and tell figures here, such as 127.0.0.1:9100, whatever the workers do",
     )
+    # Off: durations tell an attacker, too, such as whether a user exists.
+    server_timing: bool = setting(
+        False,
+        OBSERVING,
+        Switch(),
+        "tell clients what the time of their request went to",
+    )

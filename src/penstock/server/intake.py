@@ -12,6 +12,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from penstock.errors import HTTPError, RemoteProtocolError
+from penstock.http.current import current
 from penstock.server.content import Collected, ConnectionBody
 from penstock.server.poller import IN
 from penstock.server.transport import CLOSED, CONTENT, IDLE, Transport
@@ -95,6 +96,7 @@ class Intake(Transport):
         self.content_at = perf_counter_ns()
         self.phase = IDLE
         assert self.endpoint is not None  # noqa: S101
+        current.set(request)  # others came between
         self._call(request, self.endpoint)
 
     def _feed_body(self, data: bytes) -> None:
@@ -191,6 +193,7 @@ class Intake(Transport):
             return b""
 
     def _log_fault(self, fault: RemoteProtocolError) -> None:
+        current.set(self.request)
         _log.info("%s: refused, %s", self.describe_client(), fault)
 
     def _call(self, request: Request, endpoint: Endpoint) -> None:

@@ -16,6 +16,7 @@ import logging
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from penstock.http.current import current
 from penstock.http.endings import close_endings
 from penstock.http.handler import THREAD
 from penstock.http.response import Response
@@ -156,6 +157,7 @@ class ThreadLingering:
 
     def _close(self) -> None:
         """In a pool thread."""
+        current.set(self._request)  # the job has a context of its own
         reactor, error = self._connection.reactor, self.error
         endings = self._request.take_endings()
         try:
@@ -171,6 +173,7 @@ class ThreadLingering:
 
     def _close_on_loop(self) -> None:
         reactor = self._connection.reactor
+        current.set(self._request)
         task = reactor.loop.create_task(close_endings(self._request, self.error))
         reactor.lingering.add(task)
         task.add_done_callback(reactor.lingering.discard)

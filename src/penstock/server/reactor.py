@@ -13,6 +13,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from penstock.http.current import current
 from penstock.server.connection import Connection
 from penstock.server.poller import make_poller
 from penstock.server.tasks import make_runner
@@ -113,6 +114,7 @@ class Reactor:
     def _turn(self, ready: list[tuple[int, int]]) -> None:
         began = held_since = self.now = time.monotonic()
         get = self._ready.get
+        current.set(None)  # of the last turn
         self.is_holding = self._is_slow and len(ready) > 1
         for fd, events in ready:
             # A connection closed earlier in this batch is gone; one that got its number meanwhile finds
@@ -184,6 +186,7 @@ class Reactor:
 
     def _call_posted(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
         self.now = time.monotonic()
+        current.set(None)  # of what was posted before: the context is one for all
         function(*args)
 
     def _sweep(self) -> None:

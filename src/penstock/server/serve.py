@@ -364,6 +364,10 @@ class Server:
             from penstock.server.compressing import compress
 
             compress(reactor)
+        if self.config.server_timing:
+            from penstock.server.server_timing import tell_timing
+
+            tell_timing(reactor)
         if self.config.root_path:
             from penstock.server.proxies import mount
 
