@@ -1,0 +1,229 @@
+"""Values by the names in front of them, in any text: `password=x`, `"token": "x"`, `('secret', 'x')`.
+
+What follows a name of a secret is its value, up to where its notation ends: a quote, a bracket, a comma, the
+end of the line. Left as it is what is evidently none: nothing, None, a type, prose behind a colon ("token:
+must be text"), code ("password = form["). In doubt it is hidden.
+
+One walk from left to right, in time proportional to the text: a value is consumed when it is looked at, and
+the end of a line is searched once for each line. Nested JSON in JSON, with its backslashes, is followed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from penstock.http.secret_names import words
+from penstock.http.secret_shapes import REDACTED
+
+if TYPE_CHECKING:
+    from penstock.http.secret_names import SecretNames
+
+# A name, what closes it, and what stands between it and the value; a comma does so in tuples alone.
+_NAMED = re.compile(
+    r"(?<![\w.\-])([\w.\-]++)((?:\\{0,8}+['\"`])?+)(\]{0,2}+)[ \t]{0,20}+(=>|:=|={1,3}+|:|,|%3[AaDd])"
+    r"[ \t]{0,20}+"
+)
+_OPENING = re.compile(r"[bBrRuUfF]{0,2}+(\\{0,8}+)([\"'`])")
+_INSIDE = {quote: re.compile(rf"(?:[^\n\\{quote}]++|\\.)*+") for quote in "\"'`"}
+_BRACKET = re.compile(r"[\[\](){}\n]")
+_CLOSING = {"[": "]", "(": ")", "{": "}"}
+# A comma or semicolon goes on when neither a gap nor the next name follows.
+_RUN = re.compile(
+    r"(?:[^\s,;&\"'`<>()\[\]{}\\]++|\\(?![nrt\"'\\])|[,;](?![\s\"'\\]|$|[\w.\-]{1,64}+[\"']?[=:]))++"
+)
+_COOKIES = re.compile(r"(?:; ?[\w\-]{1,128}+=[^\s;,\"']*+)++")
+_TYPES = re.compile(
+    r"(?:str|bytes|int|object|Any|Final|SecretStr)(?: ?\| ?(?:None|str|bytes|int))*+ = "
+    r"|(?:Secret|Optional|Annotated)\[[^\]\n=]{1,80}\] = "
+)
+# `get(x)`, `form["x"]`; but `ab(c)d` is none.
+_CALL = re.compile(r"(?:await |not )?[A-Za-z_.]++[(\[](?![^()\[\]\n]{0,100}+[)\]]\w)")
+_PROSE = re.compile(r"([A-Za-z][a-z']*+)[.!]?+ ++(?=[A-Za-z(\"'`])([A-Za-z]*+)")
+_NESTED = re.compile(r"[a-z_]++[:=]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9\-]{1,24}+[ \t]++(?=[A-Za-z0-9\-._~+/%]{3})")
+
+_FIELDS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+"""Of header fields with these names everything up to the end of the line."""
+_SCHEMES: Final = words("basic bearer digest negotiate ntlm token apikey hawk")
+_OURS: Final = words(
+    "APIKey BasicAuth BearerAuth CSRF CookieSessions JWT OAuth2AuthorizationCode OAuth2Password RemoteJWT "
+    "ServerSessions"
+)
+"""They stand before messages about how they are used: `CSRF: max_age_s=0; expected ...`."""
+_NO_SECRETS: Final = words(
+    "none null nil true false undefined nan str int bytes bool float object any string text "
+    "secretstr missing required optional invalid valid expired empty unknown wrong absent closed "
+    "denied refused failed ok set unset given needed expected on off yes no enabled disabled found "
+    "hidden default not ... …"
+)
+
+
+class _Value(NamedTuple):
+    start: int
+    end: int
+    shown: str
+
+
+def hide_members(text: str, names: SecretNames) -> str:
+    """Return a text in which the values of secret names are `[redacted]`."""
+    made: list[str] = []
+    done = at = 0
+    lines = _Lines(text)
+    while (found := _NAMED.search(text, at)) is not None:
+        at = found.end()
+        if not _is_secret(found, text, names):
+            if found[4] in (":", ","):
+                at = found.end(3)  # what follows may be a name itself: `a, password=x`
+            continue
+        value = _value(found, text, lines)
+        if value is None:
+            continue
+        made += (text[done : value.start], value.shown)
+        done = at = value.end
+    if not made:
+        return text
+    made.append(text[done:])
+    return "".join(made)
+
+
+class _Lines:
+    """Where the line of a place ends; places are asked for in order."""
+
+    __slots__ = ("_end", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._end = -1
+
+    def end(self, at: int) -> int:
+        if at > self._end:
+            found = self._text.find("\n", at)
+            self._end = len(self._text) if found < 0 else found
+        return self._end
+
+
+def _is_secret(found: re.Match[str], text: str, names: SecretNames) -> bool:
+    name = found[1]
+    if name not in names:
+        # `API key: x`, `card number: x`: the word before it belongs to it.
+        if name.lower() not in ("key", "keys", "number", "code", "no", "id"):
+            return False
+        before = text[max(0, found.start() - 16) : found.start()].rstrip(" ").rpartition(" ")[2]
+        if f"{before} {name}" not in names:
+            return False
+    # A host, not a name: `http://auth:8000`.
+    return text[max(0, found.start() - 3) : found.start()] != "://"
+
+
+def _value(found: re.Match[str], text: str, lines: _Lines) -> _Value | None:
+    """Return the value behind a name, None when there is nothing to hide."""
+    at, joint = found.end(), found[4]
+    typed = _TYPES.match(text, at) if joint == ":" else None
+    if typed is not None:
+        at, joint = typed.end(), "="
+    opening = _OPENING.match(text, at)
+    if opening is not None and not found[2] and text[found.start() - 1 : found.start()] == opening[2]:
+        return None  # it closes what was opened before the name: "session:" + x
+    if joint == "," and (opening is None or not _is_in_pair(found, text)):
+        return None
+    if opening is not None:
+        return _quoted(opening, text, lines, is_pair=joint == ",")
+    if at >= len(text):
+        return None
+    if text[at] in "[{(" and not (text[at] == "(" and joint == ":"):
+        return _bracketed(at, text, lines, quote=found[2])
+    if joint == ":" and found[1].lower() in _FIELDS:
+        return _field(found, at, text, lines)
+    return _bare(found, at, joint, text)
+
+
+def _is_in_pair(found: re.Match[str], text: str) -> bool:
+    """Tell whether a name is the first of a pair, as in the repr of header fields: `('cookie', 'x')`."""
+    quote = found[2]
+    if not quote or found[3]:
+        return False
+    start = found.start() - len(quote)
+    if start < 1 or text[start : found.start()] != quote:
+        return False
+    before = text[start - 1]
+    return before in "([" or (before in "bB" and start > 1 and text[start - 2] in "([")
+
+
+def _quoted(opening: re.Match[str], text: str, lines: _Lines, *, is_pair: bool) -> _Value | None:
+    start, (slashes, quote) = opening.end(), opening.groups()
+    if slashes:
+        end = text.find(slashes + quote, start, lines.end(start))
+        end = lines.end(start) if end < 0 else end
+    else:
+        inside = _INSIDE[quote].match(text, start)
+        end = start if inside is None else inside.end()
+    if is_pair and text[end + 1 : end + 2] not in (")", "]"):
+        return None
+    return None if end == start else _Value(start, end, REDACTED)
+
+
+def _bracketed(at: int, text: str, lines: _Lines, *, quote: str) -> _Value | None:
+    if text.startswith(REDACTED, at):
+        run = _RUN.match(text, at + len(REDACTED))
+        return _Value(at, at + len(REDACTED) if run is None else run.end(), REDACTED)
+    waiting: list[str] = []
+    end = lines.end(at)
+    for found in _BRACKET.finditer(text, at, end):
+        bracket = found[0]
+        if bracket in _CLOSING:
+            waiting.append(_CLOSING[bracket])
+        elif waiting and bracket == waiting[-1]:
+            waiting.pop()
+            if not waiting:
+                end = found.end()
+                break
+    if end - at <= 2:  # nothing in it
+        return None
+    return _Value(at, end, f"{quote}{REDACTED}{quote}")
+
+
+def _field(found: re.Match[str], at: int, text: str, lines: _Lines) -> _Value | None:
+    end = lines.end(at)
+    before = text[found.start() - 1 : found.start()] if found.start() else ""
+    if before and before in "\"'`":  # of a command line, `-H 'Cookie: a=b'`
+        closing = text.find(before, at, end)
+        end = closing if closing >= 0 else end
+    while end > at and text[end - 1] in "\r \t":
+        end -= 1
+    run = _RUN.match(text, at)
+    if end == at or _is_prose(at, text) or (run is not None and run[0].lower() in _NO_SECRETS):
+        return None
+    return _Value(at, end, REDACTED)
+
+
+def _is_prose(at: int, text: str) -> bool:
+    found = _PROSE.match(text, at)
+    return found is not None and found[1].lower() not in _SCHEMES
+
+
+def _bare(found: re.Match[str], at: int, joint: str, text: str) -> _Value | None:
+    run = _RUN.match(text, at)
+    if run is None:
+        return None
+    name, end = found[1].lower(), run.end()
+    if joint != ":" or text[at - 1] != ":":
+        if _CALL.match(text, at) is not None:
+            return None
+        if joint == ":" and (_is_prose(at, text) or (found[1] in _OURS and _NESTED.match(text, at))):
+            return None
+    value = run[0]
+    while end > at and text[end - 1] in ".:" and value not in _NO_SECRETS:  # of the sentence
+        end -= 1
+    value = text[at:end]
+    last = value.rpartition(".")[2].strip("_").lower()
+    if not value.strip("*.#") or value.lower() in _NO_SECRETS or last == name.rpartition(".")[2].strip("_"):
+        return None
+    scheme = _SCHEME.match(text, at)
+    if scheme is not None and value.lower() in _SCHEMES:
+        credentials = _RUN.match(text, scheme.end())
+        end = end if credentials is None else credentials.end()
+    if "cookie" in name:
+        more = _COOKIES.match(text, end)
+        end = end if more is None else more.end()
+    return _Value(at, end, REDACTED)
