@@ -28,21 +28,21 @@ _GRACE_S = 5.0
 class Collected:
     """Content for a handler that wants it whole."""
 
-    __slots__ = ("_received", "_started", "pieces")
+    __slots__ = ("_started", "pieces", "received")
 
     def __init__(self, now: float) -> None:
         self.pieces: list[bytes] = []
-        self._received = 0
+        self.received = 0
         self._started = now
 
     def add(self, piece: bytes) -> None:
         self.pieces.append(piece)
-        self._received += len(piece)
+        self.received += len(piece)
 
     def deadline(self, config: Config) -> float:
         """When to give up, given what has come so far."""
         rate = config.content_min_rate_bytes_per_s
-        slowest = self._started + _GRACE_S + self._received / rate if rate else NEVER
+        slowest = self._started + _GRACE_S + self.received / rate if rate else NEVER
         return min(self._started + config.content_timeout_s, slowest)
 
 
@@ -56,12 +56,12 @@ class ConnectionBody:
         "_is_ended",
         "_lock",
         "_pieces",
-        "_received",
         "_served_at",
         "_wait_began",
         "_wait_started",
         "_waiter",
         "is_started",
+        "received",
     )
 
     def __init__(self, connection: Intake) -> None:
@@ -72,7 +72,7 @@ class ConnectionBody:
         self._fault: Exception | None = None
         self._lock = threading.Condition()
         self._waiter: asyncio.Future[None] | None = None
-        self._received = 0
+        self.received = 0
         self._wait_started = connection.reactor.now
         self._wait_began = self._wait_started  # the last wait alone; the other stands for all of them
         self._served_at: float | None = self._wait_started  # when the handler was last given something to do
@@ -103,7 +103,7 @@ class ConnectionBody:
             if piece:
                 self._pieces.append(piece)
                 self._held += len(piece)
-                self._received += len(piece)
+                self.received += len(piece)
             else:
                 self._is_ended = True
         self._wake()
@@ -124,7 +124,7 @@ class ConnectionBody:
         rate = config.content_min_rate_bytes_per_s
         if self._served_at is not None or not rate:
             return NEVER
-        return self._wait_started + _GRACE_S + self._received / rate
+        return self._wait_started + _GRACE_S + self.received / rate
 
     def begin_wait(self) -> None:
         """The handler has used up what came, and waits: from now on it is the client's time that passes."""

@@ -11,6 +11,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from penstock.http.response import Response
+from penstock.observe import recent_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from penstock.http.handler import Endpoint
     from penstock.http.request import Request
     from penstock.observe.access_log import AccessLog
+    from penstock.observe.metrics.http import Record
     from penstock.server.noting import Noting
 
     Note = Callable[[Noting, Request, Endpoint | None, Response, int], None]
@@ -33,32 +35,49 @@ class Notes(NamedTuple):
     in_thread: Note
 
 
-def make_notes(access_log: AccessLog | None) -> Notes | None:
-    """Return what notes requests; None when nobody wants to know of them."""
-    if access_log is None:
+def make_notes(
+    record: Record | None, record_in_thread: Record | None, access_log: AccessLog | None
+) -> Notes | None:
+    """Return what notes requests; None when nobody wants to know of them. Each `record` counts one."""
+    if record is None and access_log is None:
         return None
-    note = _make_note(access_log)
-    return Notes(note, note)
+    return Notes(_make_note(record, access_log), _make_note(record_in_thread, access_log))
 
 
-def _make_note(access_log: AccessLog) -> Note:
-    log = access_log.record
-
-    def note(connection: Noting, request: Request, _: Endpoint | None, response: Response, sent: int) -> None:
+def _make_note(record: Record | None, access_log: AccessLog | None) -> Note:
+    def note(
+        connection: Noting, request: Request, endpoint: Endpoint | None, response: Response, sent: int
+    ) -> None:
         started = connection.started
-        if not started:  # told already
+        if not started:  # noted already
             return
         duration_ns = perf_counter_ns() - started
-        client = request.client  # as a trusted proxy tells it, if there is one
-        log(
-            client[0] if client is not None else "-",
-            request.method,
-            request.raw_path.decode("ascii"),
-            request.http_version,
-            response.status,
-            sent,
-            duration_ns / 1e9,
-        )
-        connection.forget_times()
+        status = response.status
+        route = request.route
+        if route is None and endpoint is not None:
+            route = endpoint.route
+        if record is not None:
+            body = connection.body
+            received = len(request.body) if body is None else body.received
+            record(route, request.method, status, duration_ns, received, sent)
+        if status >= 500:
+            recent_errors.note(request, status, route)
+        if access_log is not None:
+            _log(access_log, request, status, sent, duration_ns)
+        connection.started = connection.began = connection.content_at = 0
+        connection.handler_at = connection.answered_at = 0
 
     return note
+
+
+def _log(access_log: AccessLog, request: Request, status: int, sent: int, duration_ns: int) -> None:
+    client = request.client  # as a trusted proxy tells it, if there is one
+    access_log.record(
+        client[0] if client is not None else "-",
+        request.method,
+        request.raw_path.decode("ascii"),
+        request.http_version,
+        status,
+        sent,
+        duration_ns / 1e9,
+    )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import ApplicationError, MissingExtra, PenstockError
 from penstock.observe.log_file import NO_FILES
+from penstock.observe.metrics.http import recorder
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.draining import Drain
@@ -87,6 +88,7 @@ class Server:
         tls: Tls | None = None,
         log_files: LogFiles = NO_FILES,
         slot: Slot | None = None,
+        is_counted: bool = True,
     ) -> None:
         self.config = config
         self.started_at = time.time()
@@ -110,6 +112,7 @@ class Server:
         # A Ctrl-C goes to supervisor and workers alike; the supervisor says what it means.
         both = (signal.SIGINT, signal.SIGTERM) if seat is None else (signal.SIGTERM,)
         self._signals = both if handles_signals else ()  # only the main thread may
+        self._is_counted = is_counted
         self._is_retiring = False
         self._notifier = Notifier() if seat is None else None
         self._threads = ThreadPool(config.threads, config.queue_limit)
@@ -247,19 +250,18 @@ class Server:
         try:
             if not await self._start_application():
                 return
-            self._reactor = Reactor(
-                loop,
-                self.config,
-                self._handler,
-                self,
-                self._threads,
-                make_notes(access_log),
+            record, in_thread = (
+                (recorder.begin(), recorder.record_in_thread) if self._is_counted else (None, None)
             )
+            notes = make_notes(record, in_thread, access_log)
+            self._reactor = Reactor(loop, self.config, self._handler, self, self._threads, notes)
             self._reactor.lingering = self._kept
             try:
                 await self._serve_until_stopped()
             finally:
                 await self._end_tasks(self._reactor.close())
+                if self._is_counted:
+                    recorder.end()
                 await self._stop_application()
         finally:
             for number in self._signals:  # from here on a further signal ends the process by itself

@@ -158,7 +158,12 @@ class LocalAdmin(Admin):
 
         self._answers = threading.Event()
         self._server = Server(
-            self.make_handler(), self.config, bound=[self.bound], handles_signals=False, seat=self
+            self.make_handler(),
+            self.config,
+            bound=[self.bound],
+            handles_signals=False,
+            seat=self,
+            is_counted=False,
         )
         self._thread = threading.Thread(target=self._run, name="penstock-admin", daemon=True)
         self._thread.start()
