@@ -44,7 +44,7 @@ class Told:
     def worker(self, slot, pid, **figures):
         figures = {"state": "ready", "told": self.at, **figures}
         self.front.workers = sorted(
-            [each for each in self.front.workers if each[1] != slot] + [(pid, slot, 0.0, False)],
+            [each for each in self.front.workers if each[1] != slot] + [(pid, slot, 0.0, False, 1)],
             key=lambda each: each[1],
         )
         Figures(**figures).tell(self.board.slots[slot])
@@ -198,10 +198,10 @@ def test_a_worker_that_was_told_to_end_is_no_crash():
     told = Told()
     told.worker(1, 11)
     told.look()
-    told.front.workers = [(11, 1, 0.0, True), (12, 2, 0.0, False)]
+    told.front.workers = [(11, 1, 0.0, True, 1), (12, 2, 0.0, False, 1)]
     Figures("ready", told.at).tell(told.board.slots[2])
     told.look()
-    told.front.workers = [(12, 2, 0.0, False)]
+    told.front.workers = [(12, 2, 0.0, False, 1)]
 
     look = told.look()
 

@@ -14,7 +14,7 @@ is one JSON object, `null` for what nobody measures:
     routes                  of the last minute, slowest first: {method, route, count, rate_per_s, errors,
                             p50_ms, p90_ms, p99_ms, max_ms}
     requests                in flight, oldest first: {age_seconds, line, route, runs, worker, trace_id, stack}
-    workers                 {slot, rate_per_s, replaced, ...} and what `/metrics` tells of each
+    workers                 {rate_per_s, replaced, ...} and what `/metrics` tells of each
     errors                  newest first: {time, status, method, path, route, trace_id, error_type, worker}
     events                  newest first: {time, kind, pid, slot}; kind is started, ended, killed, stuck,
                             moving or a status
@@ -92,14 +92,13 @@ class Feed:
             "time": point["t"],
             **self._about,
             **told,
-            "release": getattr(overview.front, "release", None),
             "status_for_seconds": round(max(0.0, now - self._since), 1),
             "rate_per_s": rate,
             "latency": None if look is None else self._latency(),
             "point": point,
             "routes": None if look is None else self._routes(),
             "requests": [_cut(request) for request in overview.requests()[:_REQUESTS]],
-            "workers": self._workers(overview, told["workers"], seconds),
+            "workers": self._workers(told["workers"], seconds),
             "errors": self._take_errors(overview),
             "events": list(self._events)[::-1],
         }
@@ -128,17 +127,14 @@ class Feed:
         busiest = sorted(rows[_ROUTES:], key=lambda row: -row["count"])[:_ROUTES]
         return rows[:_ROUTES] + busiest
 
-    def _workers(
-        self, overview: Overview, told: Sequence[dict[str, Any]], seconds: float
-    ) -> list[dict[str, Any]]:
-        before, self._counts = self._counts, {}
+    def _workers(self, told: Sequence[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
+        before, self._counts = self._counts, {worker["pid"]: worker["requests_total"] for worker in told}
         workers = []
-        for (pid, slot, *_), worker in zip(overview.front.workers, told, strict=True):
-            count = self._counts[pid] = worker["requests_total"]
-            rate = round(max(0, count - before.get(pid, count)) / seconds, 1)
-            workers.append(
-                {"slot": slot, **worker, "rate_per_s": rate, "replaced": self._replaced.get(slot, 0)}
-            )
+        for worker in told:
+            count = worker["requests_total"]
+            rate = round(max(0, count - before.get(worker["pid"], count)) / seconds, 1)
+            replaced = self._replaced.get(worker["slot"], 0)
+            workers.append({**worker, "rate_per_s": rate, "replaced": replaced})
         return sorted(workers, key=lambda worker: (worker["slot"], worker["uptime_seconds"]))
 
     def _take_errors(self, overview: Overview) -> list[dict[str, Any]]:
@@ -154,10 +150,7 @@ class Feed:
 
     def _watch(self, overview: Overview, told: dict[str, Any], now: float) -> None:
         """Note what has become of the workers and of the whole."""
-        states = {
-            pid: (slot, worker.state)
-            for (pid, slot, *_), worker in zip(overview.front.workers, overview.workers, strict=True)
-        }
+        states = {worker.pid: (worker.slot, worker.state) for worker in overview.workers}
         killed = told["restarts"] - (told["restarts"] if self._restarts is None else self._restarts)
         self._restarts = told["restarts"]
         for pid, (slot, state) in self._states.items():

@@ -20,11 +20,12 @@ from penstock.observe.live import INTERVAL_S, Feed
 from penstock.server.admin.forms import as_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from penstock.http.handler import ServerView
     from penstock.http.request import Request
     from penstock.http.response import Response
+    from penstock.observe.live_windows import Series
     from penstock.observe.overview import Overview
     from penstock.server.admin.sources import Sources
 
@@ -37,12 +38,13 @@ _AGAIN_MS: Final = 1000
 class Live:
     """The feed, and the Task that feeds it, in the process that answers."""
 
-    def __init__(self, look: Callable[[], Overview]) -> None:
+    def __init__(self, look: Callable[[], Overview], count: Callable[[], Iterable[Series] | None]) -> None:
         from penstock import __version__
 
         self.feed = Feed(__version__)
         self.viewers = 0
         self._look = look
+        self._count = count
         self._text = ""
         """The last look as JSON; "" until somebody wants it."""
         self._fresh = asyncio.Event()
@@ -61,7 +63,7 @@ class Live:
         due = time.monotonic()
         while True:
             try:
-                self.feed.take(self._look(), None, time.time())
+                self.feed.take(self._look(), self._count(), time.time())
             except Exception:
                 # The border of the Task: the next second has its own look.
                 _log.exception("a bug in the server; live figures miss a second")

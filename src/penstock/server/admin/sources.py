@@ -26,4 +26,4 @@ class Sources:
     @cached_property
     def live(self) -> Live:
         """The live figures, of the process that answers."""
-        return Live(self.look)
+        return Live(self.look, lambda: None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from penstock.http.handler import INLINE, Endpoint
 from penstock.http.problem import problem
 from penstock.server.admin import figures, live, probes
+from penstock.server.admin.dashboard.page import tell_dashboard
 from penstock.server.admin.private import refuse_foreign
 from penstock.wire.limits import STANDARD_METHODS
 
@@ -38,6 +39,7 @@ PAGES: Final[dict[str, Page]] = {
     "/health": Page(probes.tell_health),
     "/metrics": Page(figures.tell_metrics),
     "/status": Page(figures.tell_status, is_private=True),
+    "/dashboard": Page(tell_dashboard, is_private=True),
     "/live": Page(live.tell_look, is_private=True),
     "/live/history": Page(live.tell_history, is_private=True),
     "/live/events": Page(live.tell_events, is_private=True),
