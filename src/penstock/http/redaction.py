@@ -92,15 +92,16 @@ class Redactor:
     def text(self, text: str) -> str:
         """Return a text of any kind without its secrets: a message, a traceback, JSON, a header section."""
         try:
+            for pattern in self._patterns:
+                # In pieces: an expression may find what stands there in place of a secret.
+                text = REDACTED.join([pattern.sub(_hidden, piece) for piece in text.split(REDACTED)])
+            text = hide_shapes(text)
             # PERF: nearly every message has nothing to hide: 0.5 us for 100 characters, and 1.2 with a
             # `:` or `=` in it (benchmarks/redaction.py).
             if (
                 "=" in text or ":" in text or "'," in text or '",' in text or "%3" in text
             ) and self._stems.search(text.lower()) is not None:
                 text = hide_members(text, self._names)
-            text = hide_shapes(text)
-            for pattern in self._patterns:
-                text = pattern.sub(_hidden, text)
         except Exception:  # no secret is shown because something about it was unforeseen
             return REDACTED
         return text
@@ -177,8 +178,7 @@ class Redactor:
         before, mark, rest = text.partition("?")
         query, hash_mark, fragment = rest.partition("#")
         # A fragment has the form of a query where it has tokens in it (RFC 6749 §4.2.2).
-        shown = f"{self.text(before)}{mark}{self.query(query)}{hash_mark}{self.query(fragment)}"
-        return self.text(shown)
+        return f"{self.text(before)}{mark}{self.query(query)}{hash_mark}{self.query(fragment)}"
 
     def locals(self, variables: Mapping[str, object]) -> dict[str, str]:
         """Return variables as text, each bounded, without the secrets among them or inside them."""
@@ -201,7 +201,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _hidden(found: re.Match[str]) -> str:
-    if not found.re.groups or found[0] == REDACTED:
+    if not found.re.groups:
         return REDACTED
     start, whole = found.start(), found[0]
     places = sorted({found.span(group) for group in range(1, found.re.groups + 1)} - {(-1, -1)})

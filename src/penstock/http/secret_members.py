@@ -30,7 +30,7 @@ _BRACKET = re.compile(r"[\[\](){}\n]")
 _CLOSING = {"[": "]", "(": ")", "{": "}"}
 # A comma or semicolon goes on when neither a gap nor the next name follows.
 _RUN = re.compile(
-    r"(?:[^\s,;&\"'`<>()\[\]{}\\]++|\\(?![nrt\"'\\])|[,;](?![\s\"'\\]|$|[\w.\-]{1,64}+[\"']?[=:]))++"
+    r"(?:[^\s,;&\"'`<>()\[\]{}\\]++|\[redacted\]|\\(?![nrt\"'\\])|[,;](?![\s\"'\\]|$|[\w.\-]{1,64}+[\"']?[=:]))++"
 )
 _COOKIES = re.compile(r"(?:; ?[\w\-]{1,128}+=[^\s;,\"']*+)++")
 _TYPES = re.compile(
@@ -39,9 +39,11 @@ _TYPES = re.compile(
 )
 # `get(x)`, `form["x"]`; but `ab(c)d` is none.
 _CALL = re.compile(r"(?:await |not )?[A-Za-z_.]++[(\[](?![^()\[\]\n]{0,100}+[)\]]\w)")
+_WORD_BEFORE = re.compile(r"([A-Za-z]++) \Z")
+_PLACE = re.compile(r"[A-Za-z_.]++")
 _PROSE = re.compile(r"([A-Za-z][a-z']*+)[.!]?+ ++(?=[A-Za-z(\"'`])([A-Za-z]*+)")
 _NESTED = re.compile(r"[a-z_]++[:=]")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9\-]{1,24}+[ \t]++(?=[A-Za-z0-9\-._~+/%]{3})")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9\-]{1,24}+[ \t]++(?=[A-Za-z0-9\-._~+/%]{3}|\[redacted\])")
 
 _FIELDS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 """Of header fields with these names everything up to the end of the line."""
@@ -109,8 +111,8 @@ def _is_secret(found: re.Match[str], text: str, names: SecretNames) -> bool:
         # `API key: x`, `card number: x`: the word before it belongs to it.
         if name.lower() not in ("key", "keys", "number", "code", "no", "id"):
             return False
-        before = text[max(0, found.start() - 16) : found.start()].rstrip(" ").rpartition(" ")[2]
-        if f"{before} {name}" not in names:
+        before = _WORD_BEFORE.search(text, max(0, found.start() - 16), found.start())
+        if before is None or f"{before[1]} {name}" not in names:
             return False
     # A host, not a name: `http://auth:8000`.
     return text[max(0, found.start() - 3) : found.start()] != "://"
@@ -165,8 +167,7 @@ def _quoted(opening: re.Match[str], text: str, lines: _Lines, *, is_pair: bool) 
 
 def _bracketed(at: int, text: str, lines: _Lines, *, quote: str) -> _Value | None:
     if text.startswith(REDACTED, at):
-        run = _RUN.match(text, at + len(REDACTED))
-        return _Value(at, at + len(REDACTED) if run is None else run.end(), REDACTED)
+        return _Value(at, _end_behind(at + len(REDACTED), text), REDACTED)
     waiting: list[str] = []
     end = lines.end(at)
     for found in _BRACKET.finditer(text, at, end):
@@ -180,7 +181,13 @@ def _bracketed(at: int, text: str, lines: _Lines, *, quote: str) -> _Value | Non
                 break
     if end - at <= 2:  # nothing in it
         return None
-    return _Value(at, end, f"{quote}{REDACTED}{quote}")
+    return _Value(at, _end_behind(end, text), f"{quote}{REDACTED}{quote}")
+
+
+def _end_behind(end: int, text: str) -> int:
+    """Return where a value ends that goes on behind its bracket."""
+    run = _RUN.match(text, end)
+    return end if run is None else end + _end_of_value(run[0])
 
 
 def _field(found: re.Match[str], at: int, text: str, lines: _Lines) -> _Value | None:
@@ -197,6 +204,11 @@ def _field(found: re.Match[str], at: int, text: str, lines: _Lines) -> _Value | 
     return _Value(at, end, REDACTED)
 
 
+def _end_of_value(run: str) -> int:
+    """Return where a value ends: a full stop or colon behind it is of the sentence."""
+    return len(run.rstrip(".:"))
+
+
 def _is_prose(at: int, text: str) -> bool:
     found = _PROSE.match(text, at)
     return found is not None and found[1].lower() not in _SCHEMES
@@ -206,18 +218,17 @@ def _bare(found: re.Match[str], at: int, joint: str, text: str) -> _Value | None
     run = _RUN.match(text, at)
     if run is None:
         return None
-    name, end = found[1].lower(), run.end()
+    name = found[1].lower()
     if joint != ":" or text[at - 1] != ":":
         if _CALL.match(text, at) is not None:
             return None
         if joint == ":" and (_is_prose(at, text) or (found[1] in _OURS and _NESTED.match(text, at))):
             return None
-    value = run[0]
-    while end > at and text[end - 1] in ".:" and value not in _NO_SECRETS:  # of the sentence
-        end -= 1
+    end = at + _end_of_value(run[0])
     value = text[at:end]
     last = value.rpartition(".")[2].strip("_").lower()
-    if not value.strip("*.#") or value.lower() in _NO_SECRETS or last == name.rpartition(".")[2].strip("_"):
+    is_name = _PLACE.fullmatch(value) is not None and last == name.rpartition(".")[2].strip("_")
+    if is_name or not value.strip("*.#") or value.lower() in _NO_SECRETS:  # `self.token = token`
         return None
     scheme = _SCHEME.match(text, at)
     if scheme is not None and value.lower() in _SCHEMES:

@@ -41,8 +41,9 @@ _CAPITALS = re.compile(
 )
 # ISO/IEC 7812, by the networks there are: a number of 13 to 19 digits that is a time begins with 1.
 _CARD = re.compile(
-    r"(?<![0-9A-Za-z])(?<![0-9]\.)(?:[2-6][0-9]{3}([ .+\-]|%20)[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?"
+    r"(?<![0-9A-Za-z])(?:[2-6][0-9]{3}([ .+\-]|%20)[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?"
     r"|3[0-9]{3}([ .+\-]|%20)[0-9]{6}\2[0-9]{4,5}|[2-6][0-9]{12,18})(?![0-9A-Za-z])"
+    r"|(?<![0-9A-Za-z])[0-9]{1,12}\.[0-9]++"  # a decimal number, consumed and left as it is
 )
 _MAY_BE_CARD = re.compile(r"[2-6][0-9]{3}(?:[0-9]{9}|[ .+\-%])")
 
@@ -114,4 +115,4 @@ def _hidden_credentials(found: re.Match[str]) -> str:
 def _hidden_card(found: re.Match[str]) -> str:
     whole = found[0].replace("%20", " ")
     digits = "".join(one for one in whole if "0" <= one <= "9")
-    return REDACTED if is_card(digits) else found[0]
+    return REDACTED if len(digits) > 12 and digits[0] > "1" and is_card(digits) else found[0]
