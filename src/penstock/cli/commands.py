@@ -59,7 +59,7 @@ def static(options: Namespace) -> int:
 
 def _serve(load: Callable[[], Handler], config: Config, path: str) -> int:
     if config.is_supervised:
-        from penstock.server.supervisor import supervise as serve
+        from penstock.server.several import supervise as serve
     else:
         from penstock.server.alone import serve_alone as serve
     code: int = serve(load, config, application_path=path)

@@ -22,31 +22,26 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from penstock.errors import ApplicationError, ConfigError
-from penstock.observe.log_file import NO_FILES, LogFiles, open_log_files
-from penstock.observe.logs import configure
-from penstock.server.admin.endpoint import SupervisedAdmin, open_supervised
+from penstock.errors import ApplicationError
+from penstock.observe.log_file import NO_FILES, LogFiles
 from penstock.server.backoff import Backoff
 from penstock.server.banner import count_workers, write_banner
-from penstock.server.bind import open_all
 from penstock.server.child import Child, describe_end
-from penstock.server.fork import HANDLED, STOPPING, fork, warn_of_threads
-from penstock.server.identity import find_identity, read_certificates, set_umask
-from penstock.server.pid_file import holding
+from penstock.server.fork import HANDLED, STOPPING, fork
 from penstock.server.scoreboard import Scoreboard
 from penstock.server.systemd import Notifier
-from penstock.server.watcher import Watcher, hurried, make_tree
-from penstock.server.worker import Seat, run_worker
+from penstock.server.worker import Seat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from penstock.http.handler import Handler
     from penstock.observe.board import Slot
+    from penstock.server.admin.endpoint import SupervisedAdmin
     from penstock.server.bind import Bound
     from penstock.server.config import Config
     from penstock.server.scoreboard import Entry
     from penstock.server.tls import Tls
+    from penstock.server.watcher import Watcher
     from penstock.server.worker import Channel
 
 _log = logging.getLogger("penstock.server")
@@ -54,7 +49,7 @@ _log = logging.getLogger("penstock.server")
 # A worker that cannot even say why it does not start gets as many tries before the first one has served.
 _BOOT_TRIES = 3
 # Processes at most, those included that are still draining after one reload or many.
-_WORKERS_LIMIT = 1024
+WORKERS_LIMIT = 1024
 # How often deadlines are looked at.
 _TICK_S = 0.5
 # After its own deadlines a worker that drains gets this long before it is killed; after a second signal
@@ -65,56 +60,7 @@ _FORCED_KILL_S = 2.0
 _RENEW_KILL_S = 1.5
 
 
-def supervise(load: Callable[[], Handler], config: Config, *, application_path: str = "") -> int:
-    """Serve what `load()` returns with `config.workers` processes until told to stop; return the exit status,
-    in a worker that of the worker. ConfigError: cannot listen; ApplicationError: no worker can start.
-    """
-    if config.reload:
-        config = hurried(config)
-    config.check_together()
-    set_umask(config)
-    identity = find_identity(config)
-    files = open_log_files(config.log_file, config.access_log_file, identity and identity[:2])
-    if config.preload:
-        handler = load()
-        load = lambda: handler  # noqa: E731
-    configure(config.log_level, files, development=config.development)
-    if config.preload:
-        warn_of_threads()
-    watcher = None
-    if config.reload:
-        import penstock.server.serve  # noqa: F401 - once, and not for each generation anew: 0.1 s
-
-        watcher = Watcher(make_tree(config, application_path))  # before there is a socket to inherit
-    admin = None
-    try:
-        with holding(config.pid_file):
-            admin = open_supervised(config, _WORKERS_LIMIT)
-            try:
-                bound = open_all(config)
-                tls = read_certificates(config)
-            except ConfigError:
-                if admin is not None:
-                    admin.close()
-                raise
-            supervisor = Supervisor(bound, config, application_path, files, watcher, admin, tls)
-            kept: Sequence[Bound] = ()
-            try:
-                return supervisor.run()
-            except _Forked as forked:
-                kept = forked.seat.bound
-                raise
-            finally:
-                supervisor.leave(kept)
-    except _Forked as forked:
-        seat = forked.seat
-    # A worker from here on, outside of everything the supervisor does on its way out.
-    if admin is not None and seat.entry is None:
-        return run_worker(admin.make_handler, admin.config, seat, application_path, files)
-    return run_worker(load, config, seat, application_path, files)
-
-
-class _Forked(BaseException):
+class Forked(BaseException):
     """Takes a new process out of the supervisor's code."""
 
     def __init__(self, seat: Seat) -> None:
@@ -156,13 +102,13 @@ class Supervisor:
         self._generation = 0  # reloads so far
         self._failure: str | None = None
         self._backoff = Backoff()
-        self._scoreboard = Scoreboard(_WORKERS_LIMIT)
+        self._scoreboard = Scoreboard(WORKERS_LIMIT)
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
 
     def run(self) -> int:
-        """Return the exit status; ApplicationError when no worker can start. Raises `_Forked` in a worker."""
+        """Return the exit status; ApplicationError when no worker can start. Raises `Forked` in a worker."""
         signal.set_wakeup_fd(self._wake_in.fileno(), warn_on_full_buffer=False)
         for number in HANDLED:
             signal.signal(number, self._on_signal)
@@ -334,7 +280,7 @@ class Supervisor:
             self._notifier.ready(self._urls)
 
     def _start(self, now: float) -> None:
-        """Fork; in the child, `_Forked` is raised."""
+        """Fork; in the child, `Forked` is raised."""
         entry = self._scoreboard.give()
         if entry is None:  # too many that do not end; they are killed in time
             return
@@ -349,10 +295,10 @@ class Supervisor:
         _log.debug("worker %d is started", pid)
 
     def _fork(self, entry: Entry | None, bound: Sequence[Bound], slot: Slot | None) -> tuple[int, Channel]:
-        """Return a new process and our end of its channel; in it, `_Forked` is raised."""
+        """Return a new process and our end of its channel; in it, `Forked` is raised."""
         pid, channel = fork()
         if not pid:
-            raise _Forked(Seat(channel, entry, bound, slot, tls=self._tls, is_first=not self._is_booted))
+            raise Forked(Seat(channel, entry, bound, slot, tls=self._tls, is_first=not self._is_booted))
         return pid, channel
 
     def _listen_to(self, worker: Child) -> None:
