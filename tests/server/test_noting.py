@@ -34,8 +34,7 @@ class Notes(list[Noted]):
         names = ("accepted_at", "began", "started", "content_at", "handler_at", "answered_at")
         times = {name: getattr(connection, name) for name in names}
         self.append(Noted(request.raw_path.decode(), response.status, sent, times))
-        connection.started = connection.began = connection.content_at = 0
-        connection.handler_at = connection.answered_at = 0
+        connection.forget_times()
 
     def wait(self, count: int) -> list[Noted]:
         wait_until(lambda: len(self) >= count, f"{count} requests are noted, not {len(self)}")

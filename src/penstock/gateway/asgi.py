@@ -108,10 +108,11 @@ class ASGIHandler:
             await self._lifespan.stop()
 
     def _call(self, request: Request) -> Response | Awaitable[Response]:
-        exchange = Exchange(request)
+        scope = self._make_scope(request)
+        exchange = Exchange(request, scope)
         connection = request.connection
         assert connection is not None  # noqa: S101 - requests come over one
-        coroutine: Any = self._app(self._make_scope(request), exchange.receive, exchange.send)
+        coroutine: Any = self._app(scope, exchange.receive, exchange.send)
         if type(coroutine) is not CoroutineType:
             coroutine = _awaited(coroutine)
         try:

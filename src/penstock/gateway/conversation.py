@@ -119,13 +119,16 @@ class Conversation:
         _log.error("%s: the application failed, trace id %s", request, request.trace_id, exc_info=error)
 
 
+_NO_SCOPE: dict[str, Any] = {"root_path": ""}
+
+
 class _Denial(Exchange):
     """A response instead of a WebSocket connection."""
 
     __slots__ = ("_session",)
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session.request)
+        super().__init__(session.request, _NO_SCOPE)
         self._session = session
         self._expects_content = False  # the application has had its `websocket.connect`
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ClientDisconnected, ConnectionLost, HTTPError
 from penstock.gateway.fields import make_file, make_push, make_response, read_fields
+from penstock.gateway.route_names import route_of_scope
 from penstock.http.open_file import open_file
 from penstock.http.problem import problem, unexpected
 
@@ -60,6 +61,8 @@ class Exchange:
         "_left_bytes",
         "_pieces",
         "_request",
+        "_root_path",
+        "_scope",
         "_sent_pieces",
         "_sink",
         "_state",
@@ -70,8 +73,10 @@ class Exchange:
         "response",
     )
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, scope: dict[str, Any]) -> None:
         self._request = request
+        self._scope = scope
+        self._root_path: str = scope["root_path"]
         self._state = NOTHING
         self._expects_content = True
         self.response: Response | None = None
@@ -166,6 +171,8 @@ class Exchange:
 
     def _settle(self, response: Response) -> None:
         self.response = response
+        if self._request.route is None and not self._request.mounted_at:  # a mount has its own name
+            self._request.route = route_of_scope(self._scope, self._root_path)
         if self.answer is not None and not self.answer.done():
             self.answer.set_result(response)
         if self._gone is not None and self._state == COMPLETE:

@@ -22,6 +22,7 @@ from penstock.gateway.asgi import takes_whole
 from penstock.gateway.environ import Input, make_environ
 from penstock.gateway.fields import make_file, make_response, make_stream, sort_lines
 from penstock.gateway.file_wrapper import FileWrapper
+from penstock.gateway.route_names import route_of_environ
 from penstock.gateway.writer import Writer
 from penstock.http.handler import ANSWERED, THREAD, Endpoint
 from penstock.http.problem import problem, unexpected
@@ -77,7 +78,8 @@ class WSGIHandler:
         start = _Start(request)
         iterable: Any = None
         try:
-            iterable = self._app(make_environ(request, content), start)
+            start.environ = environ = make_environ(request, content)
+            iterable = self._app(environ, start)
             response = self._respond(context, start, iterable)
         except BaseException as error:
             if not isinstance(error, Exception) and start.writer is None:
@@ -159,12 +161,13 @@ class _Pending(threading.local):
 class _Start:
     """`start_response` of one call, and what the application said through it."""
 
-    __slots__ = ("_head", "_is_sent", "_request", "writer")
+    __slots__ = ("_head", "_is_sent", "_request", "environ", "writer")
 
     def __init__(self, request: Request) -> None:
         self._request = request
         self._head: tuple[int, Fields] | None = None
         self._is_sent = False
+        self.environ: dict[str, Any] = {}
         self.writer: Writer | None = None
         """Set by the first `write`: the request is answered."""
 
@@ -179,6 +182,9 @@ class _Start:
                 exc_info = None  # no cycle through the traceback
         elif self._head is not None:
             raise RuntimeError("WSGI: start_response was called a second time without exc_info")
+        request = self._request
+        if request.route is None and not request.mounted_at:  # a mount has its own name
+            request.route = route_of_environ(self.environ)  # now: Flask takes it back when it returns
         try:
             self._head = _keep_head(status, tuple(headers))
         except TypeError:  # lists in place of tuples, or what is refused

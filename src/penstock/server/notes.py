@@ -64,8 +64,7 @@ def _make_note(record: Record | None, access_log: AccessLog | None) -> Note:
             recent_errors.note(request, status, route)
         if access_log is not None:
             _log(access_log, request, status, sent, duration_ns)
-        connection.started = connection.began = connection.content_at = 0
-        connection.handler_at = connection.answered_at = 0
+        connection.forget_times()
 
     return note
 

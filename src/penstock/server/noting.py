@@ -68,3 +68,7 @@ class Noting(Intake):
         elif request is not None:
             response, sent = (GIVEN_UP, 0) if self.stream is None else self.stream.so_far()
             note(self, request, self.endpoint, response, sent)
+
+    def forget_times(self) -> None:
+        """They were noted, or nobody wants to know: the next request has its own."""
+        self.started = self.began = self.content_at = self.handler_at = self.answered_at = 0
