@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from penstock.http.handler import BodyStream
     from penstock.http.headers import Headers
     from penstock.http.json_lines import JSONLines
+    from penstock.http.redaction import redactor
     from penstock.http.request import Request
     from penstock.http.response import (
         HTMLResponse,
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
         StreamResponse,
         TextResponse,
     )
+    from penstock.http.secret import Secret
     from penstock.http.session import Session
     from penstock.http.upload import UploadFile
 
@@ -187,6 +189,7 @@ _PLACES = {
     "ResponseCache": "penstock.app.caching.response_cache",
     "Router": "penstock.app.routing.router",
     "ScryptCost": "penstock.app.security.passwords",
+    "Secret": "penstock.http.secret",
     "SecurityHeaders": "penstock.app.security.headers",
     "ServerSessions": "penstock.app.sessions.server",
     "ServiceUnavailable": "penstock.errors",
@@ -221,6 +224,7 @@ _PLACES = {
     "patch": "penstock.app.routing.controller",
     "post": "penstock.app.routing.controller",
     "put": "penstock.app.routing.controller",
+    "redactor": "penstock.http.redaction",
     "requires": "penstock.app.auth.guard",
     "rotate_csrf": "penstock.app.security.csrf",
     "route": "penstock.app.routing.controller",
@@ -299,6 +303,7 @@ __all__ = [
     "ResponseCache",
     "Router",
     "ScryptCost",
+    "Secret",
     "SecurityHeaders",
     "ServerSessions",
     "ServiceUnavailable",
@@ -334,6 +339,7 @@ __all__ = [
     "patch",
     "post",
     "put",
+    "redactor",
     "requires",
     "rotate_csrf",
     "route",

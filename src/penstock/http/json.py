@@ -187,6 +187,7 @@ _BY_NAME: dict[tuple[str, str], Callable[[Any], object]] = {
     ("datetime", "time"): lambda value: value.isoformat(),
     ("datetime", "timedelta"): _duration,
     ("decimal", "Decimal"): str,
+    ("penstock.http.secret", "Secret"): str,
     ("enum", "Enum"): lambda value: value.value,
     ("uuid", "UUID"): str,
 }

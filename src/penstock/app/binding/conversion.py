@@ -12,9 +12,10 @@ from copy import copy
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from penstock.app.schema.annotations import NoSuchType, Unsupported, is_union, name_of, peel, split
+from penstock.app.schema.annotations import NoSuchType, Unsupported, is_union, name_of, peel, secret_of, split
 from penstock.app.schema.constraints import broken, constraints_in, make_constraints
 from penstock.app.schema.report import MAX_FAULTS
+from penstock.http.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,6 +66,11 @@ class Conversion:
         result = copy(self)
         result.convert, result.constraints = convert, [*self.constraints, *constraints]
         return result
+
+    @property
+    def keeps(self) -> bool:
+        """True when the value of every text is itself."""
+        return self.kind == "str" and self.convert is self._base
 
     def is_spelled(self, text: str) -> bool:
         """Tell whether a text is a value of the annotation, whatever the constraints."""
@@ -123,10 +129,24 @@ class Notation:
             rest = tuple(one for one in metadata if constraints_in([one]))
             members: list[object] = [typing.Annotated[(one, *rest)] for one in _members(annotation)]
             return self._union(members, is_optional=len(members) < len(typing.get_args(annotation)))
+        if (typing.get_origin(annotation) or annotation) is Secret:
+            return self._secret(annotation, tuple(one for one in metadata if constraints_in([one])))
         conversion = self._conversion(annotation)
         return conversion.constrained(make_constraints(bounds, conversion.kind))
 
+    def _secret(self, annotation: object, bounds: tuple[object, ...] = ()) -> Conversion:
+        inner = secret_of(annotation)
+        conversion = self.conversion(typing.Annotated[(inner, *bounds)] if bounds else inner)
+        if conversion.item is not None or conversion.is_optional:
+            raise Unsupported(f"{name_of(annotation)} is of one value: list[Secret[str]], Secret[str] | None")
+        convert = conversion.convert
+        result = copy(conversion)
+        result.convert = lambda text: Secret(convert(text))
+        return result
+
     def _conversion(self, annotation: Any) -> Conversion:
+        if (typing.get_origin(annotation) or annotation) is Secret:
+            return self._secret(annotation)
         if _is_hashable(annotation) and annotation in self._scalars:
             return self._scalars[annotation]
         origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
@@ -152,7 +172,7 @@ class Notation:
 
     def _union(self, members: list[object], *, is_optional: bool) -> Conversion:
         # `str` takes everything text can spell, so it comes last whatever the order.
-        conversions = [self.conversion(one) for one in sorted(members, key=lambda one: peel(one) is str)]
+        conversions = [self.conversion(one) for one in sorted(members, key=_takes_all)]
         if len(conversions) == 1:
             return conversions[0].as_optional()
         if any(one.item is not None for one in conversions):
@@ -188,6 +208,11 @@ class Notation:
         return Conversion(
             convert, f"one of {', '.join(map(_show, values))}", kind, is_optional=None in values
         )
+
+
+def _takes_all(annotation: object) -> bool:
+    plain = peel(annotation)
+    return plain is str or ((typing.get_origin(plain) or plain) is Secret and secret_of(plain) is str)
 
 
 def _members(annotation: object) -> list[object]:

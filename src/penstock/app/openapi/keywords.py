@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from penstock.app.openapi.patterns import to_ecma
 from penstock.http.json import dumps, loads
+from penstock.http.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,6 +69,8 @@ def described(schema: Schema, description: str | None, field: Field | None = Non
 
 def plain_value(value: object) -> Any:
     """Return a value as JSON would hold it; NOT_PLAIN when it has no such form."""
+    if isinstance(value, Secret):
+        return NOT_PLAIN
     try:
         return loads(dumps(value))
     except (TypeError, ValueError):

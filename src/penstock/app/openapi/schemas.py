@@ -18,7 +18,7 @@ from penstock.app.schema.annotations import Unsupported, split
 from penstock.app.schema.constraints import Constrained
 from penstock.app.schema.containers import Fixed, Keyed, Many
 from penstock.app.schema.foreign import Pydantic, Struct
-from penstock.app.schema.nodes import Alias, Anything, Choice, Exact, Node, Parsed, Real
+from penstock.app.schema.nodes import Alias, Anything, Choice, Exact, Hidden, Node, Parsed, Real
 from penstock.app.schema.objects import ABSENT, REQUIRED, Member, Object
 from penstock.app.schema.partial import Partial
 from penstock.app.schema.reading import read_type
@@ -89,6 +89,14 @@ class Schemas:
         if self._is_text and node.name == "decimal":
             return {"type": "number"}
         return dict(_PARSED[node.name])
+
+    def _hidden(self, node: Hidden) -> Schema:
+        schema = self.of(node.inner)
+        if "$ref" in schema:
+            return {"allOf": [schema], "writeOnly": True}
+        if schema.get("type") == "string" and "format" not in schema:
+            schema = {**schema, "format": "password"}
+        return {**schema, "writeOnly": True}
 
     def _choice(self, node: Choice) -> Schema:
         members = list(node.choices.items())
@@ -229,6 +237,7 @@ _MAKERS: dict[type[Node], Callable[[Any, Any], Schema]] = {
     Exact: Schemas._exact,  # noqa: SLF001
     Real: Schemas._real,  # noqa: SLF001
     Parsed: Schemas._parsed,  # noqa: SLF001
+    Hidden: Schemas._hidden,  # noqa: SLF001
     Choice: Schemas._choice,  # noqa: SLF001
     Constrained: Schemas._constrained,  # noqa: SLF001
     Many: Schemas._many,  # noqa: SLF001

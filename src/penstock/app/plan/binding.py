@@ -147,7 +147,7 @@ class Binding:
 
     def _converted(self, argument: Argument, text: str, tag: str) -> str:
         conversion = argument.conversion
-        if conversion is None or (conversion.kind == "str" and not conversion.constraints):
+        if conversion is None or conversion.keeps:
             return text
         self._scope[f"convert{tag}_{argument.name}"] = conversion.convert
         return f"convert{tag}_{argument.name}({text})"

@@ -52,6 +52,11 @@ def is_union(annotation: object) -> bool:
     return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
+def secret_of(annotation: object) -> Any:
+    """Return the type of the value in a `Secret`: that of `Secret` alone is text."""
+    return (typing.get_args(annotation) or (str,))[0]
+
+
 def name_of(annotation: object) -> str:
     """Return an annotation as one would write it.
 

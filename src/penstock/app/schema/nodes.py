@@ -9,6 +9,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.app.schema.report import INVALID, Refused
+from penstock.http.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -163,6 +164,28 @@ class Parsed(Node):
             except ValueError:
                 pass
         return self.mismatch(loc, report)
+
+
+class Hidden(Node):
+    """A `Secret` of what another node makes."""
+
+    def __init__(self, inner: Node) -> None:
+        self.inner = inner
+        self.expected, self.name, self.kinds = inner.expected, inner.name, inner.kinds
+
+    @property
+    def rank(self) -> int:  # type: ignore[override]
+        return self.inner.rank
+
+    def parts(self) -> Iterable[Node]:
+        return (self.inner,)
+
+    def emit(self, code: Code, value: str) -> str:
+        return f"{code.constant(Secret, 'secret')}({self.inner.emit(code, value)})"
+
+    def walk(self, value: Any, loc: Loc, report: Report) -> Any:
+        made = self.inner.walk(value, loc, report)
+        return INVALID if made is INVALID else Secret(made)
 
 
 class Choice(Node):

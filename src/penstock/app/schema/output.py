@@ -30,7 +30,7 @@ from penstock.app.schema.constraints import Constrained
 from penstock.app.schema.containers import Fixed, Keyed, Many
 from penstock.app.schema.foreign import Foreign
 from penstock.app.schema.members import annotated_members
-from penstock.app.schema.nodes import Alias
+from penstock.app.schema.nodes import Alias, Hidden
 from penstock.app.schema.objects import REQUIRED, Member, Object
 from penstock.app.schema.partial import Partial
 from penstock.app.schema.reading import read_type
@@ -87,6 +87,8 @@ def _chooses(node: Node, seen: set[int]) -> bool:
     """Tell whether something in a type leaves anything out."""
     if isinstance(node, (Object, Foreign)):
         return True
+    if isinstance(node, Hidden):
+        return False  # of one nothing is shown at all
     if id(node) in seen:
         return False
     seen.add(id(node))

@@ -13,17 +13,26 @@ from enum import Enum
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
-from penstock.app.schema.annotations import NoSuchType, Unsupported, is_alias, is_union, name_of, split
+from penstock.app.schema.annotations import (
+    NoSuchType,
+    Unsupported,
+    is_alias,
+    is_union,
+    name_of,
+    secret_of,
+    split,
+)
 from penstock.app.schema.constraints import Constrained, constraints_in, make_constraints
 from penstock.app.schema.containers import Fixed, Keyed, Many
 from penstock.app.schema.foreign import Foreign, foreign_node
 from penstock.app.schema.generics import bound_variables, put_in
 from penstock.app.schema.members import annotated_members, check_marked, read_members
-from penstock.app.schema.nodes import Alias, Anything, Choice, Exact, Node, Parsed, Real
+from penstock.app.schema.nodes import Alias, Anything, Choice, Exact, Hidden, Node, Parsed, Real
 from penstock.app.schema.objects import Object
 from penstock.app.schema.partial import Partial
 from penstock.app.schema.spelled import SPELLED
 from penstock.app.schema.unions import Union, refuse_endless
+from penstock.http.secret import Secret
 
 if TYPE_CHECKING:
     from penstock.app.schema.markers import Unknown
@@ -123,6 +132,9 @@ class Reader:
                 one if one is NoneType else typing.Annotated[(one, *rest)] for one in typing.get_args(kind)
             ]
             return self._union(members)
+        if (typing.get_origin(kind) or kind) is Secret:
+            rest = tuple(one for one in metadata if constraints_in([one]))
+            return Hidden(self.read(typing.Annotated[(secret_of(kind), *rest)]))
         node = self._read(kind)
         if isinstance(node, (Object, Foreign)):
             raise Unsupported(f"{next(iter(bounds))}= does not fit {name_of(kind)}")
@@ -147,6 +159,8 @@ class Reader:
         if kind in (Any, object) or isinstance(kind, typing.TypeVar):
             return Anything()
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+        if (origin or kind) is Secret:
+            return Hidden(self.read(secret_of(kind)))
         if origin is None and isinstance(kind, type):
             if kind in _EXACT:
                 return Exact(kind, *_EXACT[kind])
