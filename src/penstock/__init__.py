@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from penstock.app.channels.channels import Channels
     from penstock.app.env_settings import load_settings
     from penstock.app.forms.stream import FormPart, MultipartStream
+    from penstock.app.health import health_routes
     from penstock.app.injection.background import BackgroundTasks
     from penstock.app.injection.depends import Depends
     from penstock.app.limiting.rate_limit import RateLimit
@@ -219,6 +220,7 @@ _PLACES = {
     "delete": "penstock.app.routing.controller",
     "get": "penstock.app.routing.controller",
     "hash_password": "penstock.app.security.passwords",
+    "health_routes": "penstock.app.health",
     "load_settings": "penstock.app.env_settings",
     "needs_rehash": "penstock.app.security.passwords",
     "patch": "penstock.app.routing.controller",
@@ -334,6 +336,7 @@ __all__ = [
     "delete",
     "get",
     "hash_password",
+    "health_routes",
     "load_settings",
     "needs_rehash",
     "patch",

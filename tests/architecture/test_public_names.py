@@ -115,6 +115,7 @@ PUBLIC = {
     "delete",
     "get",
     "hash_password",
+    "health_routes",
     "load_settings",
     "needs_rehash",
     "patch",

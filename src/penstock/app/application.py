@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from penstock.app.asgi import ASGIApplication
+    from penstock.app.checks import Declared
     from penstock.app.compiled import Compiled
     from penstock.app.error_pages import ErrorPage
     from penstock.app.events import Events
@@ -131,6 +132,7 @@ class App(Router, Generic[S]):
         self.startup_functions: list[Callable[[], Any]] = []
         self.shutdown_functions: list[Callable[[], Any]] = []
         self.periodic: list[Periodic] = []
+        self.checks: list[Declared] = []
         self.gateways: dict[int, Handler] = {}
         """To mounted applications, by their ids: they stay when this one is compiled anew."""
         self._events: Events | None = None
@@ -199,6 +201,27 @@ class App(Router, Generic[S]):
             return function
 
         return declare
+
+    def check(
+        self, name: str, *, every_s: float = 5.0, timeout_s: float = 2.0, critical: bool = True
+    ) -> Callable[[F], F]:
+        """Have the decorated function, sync or async, without arguments, tell whether something this
+        application needs is there: it has failed when it raises, returns False or takes longer than
+        `timeout_s`.
+
+        Each worker runs it every `every_s`, the first time before it is ready, and no probe waits for it.
+        While a critical one fails the worker is not ready; another one only shows.
+        """
+        from penstock.app.checks import check_together, declare
+
+        def add(function: F) -> F:
+            self._check_open("check")
+            one = declare(function, name, every_s, timeout_s, is_critical=critical)
+            check_together([*self.checks, one])
+            self.checks.append(one)
+            return function
+
+        return add
 
     def spawn(
         self, work: Callable[..., Any] | Coroutine[Any, Any, Any], *args: object, **kwargs: object

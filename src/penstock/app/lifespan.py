@@ -1,9 +1,10 @@
 """Start-up and shutdown of applications: what opens first closes last, and everything is closed.
 
 An application's lifespan opens first, then its start-up functions run in order, then those of the
-applications mounted in it, those of ASGI last, and then the periodic tasks begin. When one fails, what was
-opened before it is closed and the failure stops the server. All of it happens in one task, because a task
-group or a cancel scope opened in one task cannot be closed in another.
+applications mounted in it, those of ASGI last, then the periodic tasks begin and the checks run a first time.
+When one of all these but the checks fails, what was opened before it is closed and the failure stops the
+server. All of it happens in one task, because a task group or a cancel scope opened in one task cannot be
+closed in another.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Lifespan:
                     await handler.startup(self._server)  # type: ignore[arg-type]  # gateways do not look at it
                     stack.push_async_callback(handler.shutdown)
                 self._start_periodic(stack)
+                await self._start_checks(stack)
                 if self._opened.cancelled():
                     return
                 self._opened.set_result(None)
@@ -93,6 +95,16 @@ class Lifespan:
             from penstock.app.periodic import Periodics
 
             stack.push_async_callback(Periodics(declared, self._server).stop)
+
+    async def _start_checks(self, stack: AsyncExitStack) -> None:
+        declared = [one for app in self._apps for one in app.checks]
+        if declared:
+            from penstock.app.checks import Checks, check_together
+
+            check_together(declared)
+            checks = Checks(declared, self._server)
+            stack.push_async_callback(checks.stop)
+            await checks.start()
 
 
 async def _open(app: App, stack: AsyncExitStack) -> None:

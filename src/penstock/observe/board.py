@@ -18,6 +18,20 @@ _FIRST: Final = struct.Struct("<QI")
 _TRIES: Final = 3
 
 
+_shared: Board | None = None
+
+
+def share(board: Board | None) -> None:
+    """Have the processes forked from here on, and this one, know the board of their server."""
+    global _shared  # noqa: PLW0603 - a process is of one server
+    _shared = board
+
+
+def get_shared() -> Board | None:
+    """Return the board of the server this process is of; None when nobody reads one."""
+    return _shared
+
+
 class Slot:
     """One writer's place."""
 

@@ -11,16 +11,18 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from penstock.observe import stores
+from penstock.observe.checks import FAILED, blocking, join
 from penstock.observe.memory import measure_rss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from penstock.observe.board import Board, Slot
+    from penstock.observe.checks import Joined
 
     State = Literal["starting", "ready", "draining"]
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 FRONT_BYTES: Final = 2**18
 FIGURES_BYTES: Final = 2**16
 
+# The worst first, when no worker is ready.
+_UNREADY: Final = ("failing", "stuck", "starting", "draining")
 _POOL: Final = ("total_workers", "active_workers", "idle_workers", "queue_depth")
 
 
@@ -70,6 +74,8 @@ class Figures:
     listed: list[dict[str, Any]] = field(default_factory=list)
     """Of the oldest requests in flight: line, route, since, runs."""
     stores: Mapping[str, int] = field(default_factory=dict)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    """How named checks stand: `observe/checks.py`."""
     errors: list[dict[str, Any]] = field(default_factory=list)
     """The last replies that were errors, the newest first: `observe/recent_errors.py`."""
 
@@ -130,12 +136,18 @@ class Worker:
 class Overview:
     """A server as its board shows it now."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board | None, own: tuple[Front, Figures] | None = None) -> None:
+        """`own` is what a process without a board knows of itself."""
         self.now = now = time.monotonic()
-        octets = board.slots[0].read()
+        octets = board.slots[0].read() if board is not None else None
         self.front = Front(**json.loads(octets)) if octets else Front(0, now, False, 0.0)
+        figures: list[Figures | None] = []
+        if board is not None:
+            figures = [read_figures(board.slots[told[1]]) for told in self.front.workers]
+        elif own is not None:
+            self.front, figures = own[0], [own[1]]
         self.workers = [
-            self._make_worker(told, read_figures(board.slots[told[1]])) for told in self.front.workers
+            self._make_worker(told, each) for told, each in zip(self.front.workers, figures, strict=True)
         ]
 
     def _make_worker(self, told: Told, figures: Figures | None) -> Worker:
@@ -145,17 +157,36 @@ class Overview:
             worker.state = "draining"
         elif worker.state == "ready" and limit_s and worker.figures.loop_still_s >= limit_s:
             worker.state = "stuck"
+        elif worker.state == "ready":
+            worker.state = blocking(worker.figures.checks) or "ready"
         return worker
+
+    @cached_property
+    def checks(self) -> list[Joined]:
+        """The named checks, each over all workers that are to stay."""
+        return join(worker.figures.checks for worker in self.workers if not worker.is_ending)
+
+    @cached_property
+    def failed(self) -> list[str]:
+        """The names of the checks that fail, in one worker or more."""
+        return [check.name for check in self.checks if check.status == FAILED]
 
     @property
     def status(self) -> str:
-        """`ok` while requests are served; else starting, draining or stuck."""
+        """While requests are served `ok`, or `degraded` when a check fails that does not prevent it; else
+        failing (critical checks fail in every worker), stuck, starting or draining.
+        """
         states = {worker.state for worker in self.workers}
         if self.front.state == "draining":
             return "draining"
         if "ready" in states:
-            return "ok"
-        return next((state for state in ("stuck", "starting", "draining") if state in states), "starting")
+            return "degraded" if self.failed else "ok"
+        return next((state for state in _UNREADY if state in states), "starting")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests should be sent here."""
+        return self.status in ("ok", "degraded")
 
     @property
     def release(self) -> str:
@@ -167,16 +198,6 @@ class Overview:
     def is_alive(self) -> bool:
         """False: only a restart helps. A stuck worker is replaced by its supervisor, if it has one."""
         return self.front.is_supervised or self.status != "stuck"
-
-    def health(self) -> dict[str, Any]:
-        timestamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return {
-            "status": self.status,
-            "uptime_seconds": age_of(self.front.started, self.now),
-            "timestamp": timestamp,
-            "release": self.release,
-            "workers_ready": sum(worker.state == "ready" for worker in self.workers),
-        }
 
     def metrics(self) -> dict[str, Any]:
         figures = [worker.figures for worker in self.workers]

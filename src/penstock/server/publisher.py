@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.http.handler import TASK
-from penstock.observe import recent_errors, stores
+from penstock.observe import checks, recent_errors, stores
 from penstock.observe.overview import Figures
 from penstock.observe.release import get_release
 from penstock.server.transport import CONTENT, THREAD
@@ -118,6 +118,7 @@ class Publisher:
             state=self._state,
             told=now,
             release=get_release(),
+            checks=checks.figures(),
             loop_still_s=self._measure_still(reactor, now),
             connections=len(connections),
             requests=self._requests,

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import ConfigError
-from penstock.observe.board import Board
+from penstock.observe.board import Board, share
 from penstock.observe.overview import FIGURES_BYTES, FRONT_BYTES, Front, read_figures
 from penstock.server.admin.sources import Sources
 from penstock.server.admin.table import AdminHandler
@@ -55,6 +55,7 @@ class Admin:
         self.front = front
         self.board = Board(FRONT_BYTES, *[FIGURES_BYTES] * slots)
         front.tell(self.board.slots[0])
+        share(self.board)
 
     def make_handler(self) -> AdminHandler:
         return AdminHandler(Sources(self.board))
@@ -195,6 +196,7 @@ class LocalAdmin(Admin):
                 except RuntimeError:
                     pass  # it has ended by itself
             self._thread.join(_STOP_S)
+        share(None)
         super().close()
 
 

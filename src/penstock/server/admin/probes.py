@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.server.admin.forms import as_json, json_or_text
+from penstock.observe import health
+from penstock.server.admin.forms import json_or_text
 
 if TYPE_CHECKING:
     from penstock.http.request import Request
@@ -14,20 +15,17 @@ if TYPE_CHECKING:
 
 def tell_alive(request: Request, sources: Sources) -> Response:
     """503: only a restart helps."""
-    overview = sources.look()
-    return _tell(request, "ok" if overview.is_alive else overview.status)
+    status, told = health.tell_alive(sources.look())
+    return json_or_text(request, told, health.render_ready, status)
 
 
 def tell_ready(request: Request, sources: Sources) -> Response:
     """503: no requests should be sent here."""
-    return _tell(request, sources.look().status)
+    status, told = health.tell_ready(sources.look())
+    return json_or_text(request, told, health.render_ready, status)
 
 
-def tell_health(_: Request, sources: Sources) -> Response:
-    """As `/readyz`, with all there is to say about it."""
-    overview = sources.look()
-    return as_json(overview.health(), 200 if overview.status == "ok" else 503)
-
-
-def _tell(request: Request, status: str) -> Response:
-    return json_or_text(request, {"status": status}, lambda _: f"{status}\n", 200 if status == "ok" else 503)
+def tell_health(request: Request, sources: Sources) -> Response:
+    """As `/readyz`, with everything known."""
+    status, told = health.tell_health(sources.look(), is_private=True)
+    return json_or_text(request, told, health.render_health, status)
