@@ -67,6 +67,15 @@ def unspeakable():
     raise Unspeakable
 
 
+class Undecided:
+    def __bool__(self):
+        raise ValueError("ambiguous")
+
+
+def quotes():
+    raise ConnectionError("postgresql://shop:sesame@db/shop\nAuthorization: Bearer sesame" + "x" * 10**6)
+
+
 @pytest.mark.parametrize("result", [None, True, 1, "PONG", {"a": 1}])
 @pytest.mark.parametrize("is_async", [False, True])
 def test_what_returns_nothing_or_something_true_is_well(result, is_async):
@@ -92,6 +101,7 @@ def test_what_returns_nothing_or_something_true_is_well(result, is_async):
         (stops, "StopIteration"),
         (cancels, "CancelledError"),
         (unspeakable, "Unspeakable"),
+        (Undecided, "ValueError: ambiguous"),
     ],
 )
 def test_what_raises_or_returns_something_false_has_failed(function, reason):
@@ -103,6 +113,15 @@ def test_what_raises_or_returns_something_false_has_failed(function, reason):
     assert (status, told["checks"]["database"]["reason"]) == (503, reason)
     assert ready == (503, {"status": "failing", "failed": ["database"]})
     assert alive == (200, {"status": "ok"})
+
+
+def test_a_reason_is_short_and_without_secrets(caplog):
+    with TestClient(application(quotes)) as client:
+        reason = asked(client)[1]["checks"]["database"]["reason"]
+
+    assert reason.startswith("ConnectionError: postgresql://shop:")
+    assert len(reason) <= 200
+    assert "sesame" not in reason + caplog.text
 
 
 def test_a_decorated_async_function_is_awaited():

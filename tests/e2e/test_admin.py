@@ -167,7 +167,7 @@ def test_probes_and_figures_of_a_server_that_serves(tmp_path, count):
 
     assert alive == ready == (200, {"status": "ok"})
     assert (health[0], health[1]["status"], health[1]["workers_ready"]) == (200, "ok", count)
-    assert set(health[1]) == {"status", "uptime_seconds", "timestamp", "release", "workers_ready"}
+    assert {"status", "uptime_seconds", "timestamp", "workers_ready"} <= set(health[1])
     assert (told["status"], told["pid"], told["restarts"]) == ("ok", server.process.pid, 0)
     assert set(told["thread_pool"]) == {"total_workers", "active_workers", "idle_workers", "queue_depth"}
     assert {worker["pid"] for worker in told["workers"]} <= pids

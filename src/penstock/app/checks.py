@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from penstock.app.routing.router import describe
 from penstock.app.runs import is_coroutine_function
 from penstock.errors import ApplicationError
-from penstock.observe.checks import CHECKS, NAME_CHARS, Check, unwatch
+from penstock.http.redaction import redactor
+from penstock.observe.checks import CHECKS, NAME_CHARS, Check, bounded, unwatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +34,7 @@ _NAME: Final = re.compile(rf"[A-Za-z0-9._:-]{{1,{NAME_CHARS}}}")
 _FIRST_S: Final = 10.0
 _CANCEL_S: Final = 1.0
 _SPREAD: Final = 0.1
+_READ_CHARS: Final = 4096
 
 
 class Declared(NamedTuple):
@@ -145,7 +147,7 @@ class _Runner:
             await asyncio.wait([run])
             self._check.end(late)
             return
-        reason = None if run.cancelled() else run.result()
+        reason = _told(run.result())
         self._check.end(reason)
         self._tell(reason)
 
@@ -161,6 +163,7 @@ class _Runner:
                     return _describe(error)
             if hasattr(result, "__await__"):  # a decorated async def
                 result = await result
+            return None if result is None or result else f"returned {result!r}"
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -168,7 +171,6 @@ class _Runner:
             return "CancelledError"
         except BaseException as error:  # the border of user code
             return _describe(error)
-        return None if result is None or result else f"returned {result!r}"
 
     def _in_thread(self) -> asyncio.Future[tuple[Any, BaseException | None]]:
         """Call it in a thread; what it returns and what it raises is the result."""
@@ -206,6 +208,11 @@ class _Runner:
             _log.error("check %s has failed, this process is not ready: %s", name, failure)
         else:
             _log.warning("check %s has failed, what it checks is not critical: %s", name, failure)
+
+
+def _told(reason: str | None) -> str | None:
+    """Return it fit for logs and pages: it may quote what no operator is to read."""
+    return None if reason is None else bounded(redactor().text(reason[:_READ_CHARS]))
 
 
 def _describe(error: BaseException) -> str:

@@ -53,14 +53,14 @@ class Check:
         self._began = time.monotonic()
 
     def end(self, reason: str | None) -> None:
-        """It has ended, and failed for that reason or not."""
+        """It has ended, and failed for that reason, which is `bounded`, or not."""
         now = time.monotonic()
         began, before = self._began or now, self._ended
         if reason is None and now - began > self.timeout_s:
             reason = self._describe_late()  # nobody waited for it any more
         if before is None or (before.reason is None) != (reason is None):
             self._since = began
-        self._ended, self._began = _Ended(now, now - began, bounded(reason)), None
+        self._ended, self._began = _Ended(now, now - began, reason), None
 
     def tell(self, now: float) -> dict[str, Any]:
         """Return how it stands."""
@@ -85,11 +85,9 @@ class Check:
         return f"no result within {self.timeout_s:g} s"
 
 
-def bounded(reason: str | None) -> str | None:
-    """One line without anything a terminal would obey, and not a long one."""
-    if reason is None:
-        return None
-    line = " ".join(reason[: 4 * _REASON_CHARS].split())
+def bounded(reason: str) -> str:
+    """Return one line without anything a terminal would obey, and not a long one."""
+    line = " ".join(reason.split())
     line = "".join(letter if letter.isprintable() else "?" for letter in line)
     return line if len(line) <= _REASON_CHARS else f"{line[: _REASON_CHARS - 3]}..."
 
