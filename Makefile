@@ -1,12 +1,14 @@
 # The verbs of this repository. `make run` needs python3 >= 3.11 and nothing else; `make test`, `make check` and
 # `make docs` make a virtual environment of their own the first time. `make -k check` says everything that is wrong,
 # not only the first. Overridable: PYTHON, VENV, HOST, PORT, and ARGS, which goes to the program the verb starts:
-# `make test ARGS="tests/wire -x"`.
+# `make test ARGS="tests/wire -x"`. JOBS processes share the tests; they wait more than they compute, so four are no
+# more than two processors bear. JOBS=0 is this process alone, for a debugger.
 PYTHON ?= python3
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8080
 ARGS ?=
+JOBS ?= 4
 
 SHELL := /bin/sh
 BIN := $(VENV)/bin
@@ -22,7 +24,7 @@ run: python
 	PYTHONPATH=src exec $(PYTHON) -m penstock run examples.demo:app --host $(HOST) --port $(PORT) $(ARGS)
 
 test: $(INSTALLED)
-	$(BIN)/python -bb -m pytest $(ARGS)
+	$(BIN)/python -bb -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: lint types layers docs
 

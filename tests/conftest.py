@@ -7,9 +7,11 @@ test, so that CI never turns green by installing less.
 from __future__ import annotations
 
 import os
-import random
+import secrets
+import shlex
 import shutil
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -45,15 +47,32 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The processes that share a run agree on the order of sets, which may be part of a test's name."""
-    if config.getoption("numprocesses", None):
-        os.environ.setdefault("PYTHONHASHSEED", str(random.randrange(2**32)))
+    """Have the processes that share a run be as strict as the first, and agree on the order of sets, which may be part
+    of a test's name.
+    """
+    if config.getoption("tx", None):
+        os.environ.setdefault("PYTHONHASHSEED", str(secrets.randbelow(2**32)))
+        if sys.flags.bytes_warning:
+            python = f"{shlex.quote(sys.executable)} -{'b' * sys.flags.bytes_warning}"
+            config.option.tx = [f"{each}//python={python}" for each in config.option.tx]
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector) -> Generator[None, Any, Any]:
     """The processes that share a run agree on the tests by their names."""
-    if " at 0x" in item.nodeid:
-        raise pytest.UsageError(f"{item.nodeid}: the name differs in each process; give the parameters `ids`")
+    made = yield
+    for item in made if isinstance(made, list) else ():
+        if " at 0x" in item.name:
+            fault = f"{item.name}: the name differs in each process; give the parameters `ids`"
+            raise collector.CollectError(fault)
+    return made
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Tell `.ci/run` whether it was tests that failed: make does not say."""
+    cache = getattr(session.config, "cache", None)
+    if cache is not None and not hasattr(session.config, "workerinput"):
+        cache.set("suite/status", int(exitstatus))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ DEADLINE_S = 20
 
 def environment(**extra: str) -> dict[str, str]:
     """Without what a `make` around this test hands down: its variables would overrule ours."""
-    handed_down = ("MAKE", "MFLAGS", "PYTHON", "VENV", "HOST", "PORT", "ARGS")
+    handed_down = ("MAKE", "MFLAGS", "PYTHON", "VENV", "HOST", "PORT", "ARGS", "JOBS")
     return {name: value for name, value in os.environ.items() if not name.startswith(handed_down)} | extra
 
 
