@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from penstock.app.middleware.etags import ETags
     from penstock.app.middleware.limits import BodyLimit, Timeout
     from penstock.app.middleware.method_override import MethodOverride
+    from penstock.app.middleware.opentelemetry import OpenTelemetry
     from penstock.app.middleware.produces import Produces
     from penstock.app.routing.controller import (
         Controller,
@@ -175,6 +176,7 @@ _PLACES = {
     "OAuth2PasswordForm": "penstock.app.auth.password_form",
     "NotAcceptable": "penstock.errors",
     "NotFound": "penstock.errors",
+    "OpenTelemetry": "penstock.app.middleware.opentelemetry",
     "Partial": "penstock.app.schema.partial",
     "Path": "penstock.app.schema.markers",
     "PreconditionFailed": "penstock.errors",
@@ -290,6 +292,7 @@ __all__ = [
     "OAuth2AuthorizationCode",
     "OAuth2Password",
     "OAuth2PasswordForm",
+    "OpenTelemetry",
     "Partial",
     "Path",
     "PreconditionFailed",

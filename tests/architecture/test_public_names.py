@@ -69,6 +69,7 @@ PUBLIC = {
     "OAuth2PasswordForm",
     "NotAcceptable",
     "NotFound",
+    "OpenTelemetry",
     "Partial",
     "Path",
     "PreconditionFailed",

@@ -288,6 +288,7 @@ def other_value(setting):
         "server_header": "penstock",
         "release": "r7",
         "server_timing": "true",
+        "otel": "true",
         "admin": "127.0.0.9:2",
         "pid_file": "shop.pid",
         "user": "nobody",

@@ -26,6 +26,7 @@ import pytest
 from penstock.server.config import SETTINGS
 from tests.cli import unprivileged
 from tests.cli.conftest import find_url, running, start
+from tests.gateway.conftest import import_package
 from tests.ports import free_port
 from tests.server.certificates import Authority, openssl
 from tests.websocket.frames import PING, TEXT, Peer, frame
@@ -900,6 +901,23 @@ def test_server_timing_is_told_to_clients(tmp_path):
         head = server.exchange(b"GET / HTTP/1.0\r\n\r\n").partition(b"\r\n\r\n")[0]
 
     assert re.search(rb"\r\nServer-Timing: app;dur=[0-9.]+, queue;dur=[0-9.]+(\r\n|$)", head)
+
+
+def test_otel_sends_spans_to_a_collector(tmp_path):
+    import_package("opentelemetry.exporter.otlp.proto.http")
+    with socket.create_server(("127.0.0.1", 0)) as collector:
+        collector.settimeout(WAIT_S)
+        told = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.getsockname()[1]}",
+            "OTEL_BSP_SCHEDULE_DELAY": "20",
+        }
+        with serving(tmp_path, "--otel", **told) as server:
+            server.get("/")
+            with collector.accept()[0] as sender:
+                sender.settimeout(WAIT_S)
+                head = sender.recv(65_536)
+
+    assert head.startswith(b"POST /v1/traces HTTP/1.1\r\n")
 
 
 @pytest.mark.parametrize("words", [(), ("--workers", "2")])

@@ -36,6 +36,7 @@ SPECIAL = {
     "server_header": ("one", "two", "three"),
     "release": ("one", "@two", "three"),
     "server_timing": ("false", "true", "false"),
+    "otel": ("false", "true", "false"),
     "admin": ("127.0.0.1:1", "unix:/run/admin.sock", "[::1]:2"),
     "pid_file": ("one", "two", "three"),
     "user": ("one", "two", "three"),

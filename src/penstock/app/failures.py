@@ -176,7 +176,6 @@ class Failures:
 
 def crash(request: Request, error: BaseException) -> Response:
     """Log an exception nobody handles and return the answer to it."""
-    request.failure = type(error).__name__
     log_crash(request, error)
     return unexpected(request, error)
 
@@ -185,6 +184,7 @@ def log_crash(request: Request, error: BaseException) -> None:
     """Log an exception with its traceback, the request line without the values of its query, and the trace
     id.
     """
+    request.note_failure(error)
     query = b"?[redacted]" if request.raw_query else b""
     line = repr(request.raw_path + query)[2:-1]  # repr: nothing in it can break the line
     _log.error(

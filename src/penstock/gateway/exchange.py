@@ -276,6 +276,7 @@ class Exchange:
         if self.is_gone:  # then it is the client's doing, mostly: ConnectionLost, or what was made of it
             _log.info("%s: the application gave up after the client: %r", request, error)
             return
+        request.note_failure(error)
         moment = " after its response" if self._state == COMPLETE else ""
         _log.error(
             "%s: the application failed%s, trace id %s", request, moment, request.trace_id, exc_info=error

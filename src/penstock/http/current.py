@@ -14,6 +14,7 @@ from penstock.http.trace import Trace, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from penstock.http.request import Request
     from penstock.http.trace import Ids
@@ -47,6 +48,8 @@ current: ContextVar[Traced | None] = ContextVar("penstock.current", default=None
 # A tracer's own idea of the span that is current: a span of the user's within ours. None: there is no tracer,
 # or it says nothing.
 ask_tracer: Callable[[], tuple[Ids, str] | None] | None = None
+# Has a tracer's own context variable be the same after a block as before.
+keep_tracer: Callable[[], AbstractContextManager[None]] | None = None
 
 
 @contextmanager
@@ -54,7 +57,11 @@ def working_for(traced: Traced | None) -> Iterator[None]:
     """Have what runs in the block work for this."""
     token = current.set(traced)
     try:
-        yield
+        if keep_tracer is None:
+            yield
+        else:
+            with keep_tracer():
+                yield
     finally:
         with suppress(ValueError):  # a coroutine that is closed by the collector ends in another context
             current.reset(token)

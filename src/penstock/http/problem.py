@@ -56,6 +56,7 @@ def unexpected(request: Request | None, error: BaseException) -> Response:
     """
     if request is None:
         return problem(500)
+    request.note_failure(error)
     server = request.server
     if server is not None and server.explain is not None:
         return server.explain(request, error)

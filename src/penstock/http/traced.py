@@ -64,9 +64,25 @@ class TracedRequest:
             state = self._keep("tracestate", read_tracestate(self.headers) if self.parent_id else "")
         return state
 
-    def join_trace(self, ids: Ids) -> None:
+    def join_trace(self, ids: Ids, tracestate: str) -> None:
         """Be this span from now on: what a tracer has decided."""
         self._keep("ids", ids)
+        self._keep("tracestate", tracestate)
+
+    @property
+    def span(self) -> Any:
+        """What a tracer keeps with the request (`observe/spans.py`); None without."""
+        return self._kept("span")
+
+    @span.setter
+    def span(self, value: Any) -> None:
+        self._keep("span", value)
+
+    def note_failure(self, error: BaseException) -> None:
+        """An exception was answered, or cut the content short."""
+        self._keep("failure", type(error).__name__)
+        if (span := self._kept("span")) is not None:
+            span.fail(error)
 
     @property
     def request_id(self) -> str:

@@ -43,3 +43,9 @@ class ObservingConfig:
         Switch(),
         "tell clients what the time of their request went to",
     )
+    otel: bool = setting(
+        default=False,
+        group=OBSERVING,
+        kind=Switch(),
+        purpose="send a span of each request to an OpenTelemetry collector, which the variables OTEL_* name",
+    )

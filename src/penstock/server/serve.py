@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from penstock.observe.board import Slot
     from penstock.observe.log_file import LogFiles
     from penstock.observe.overview import State
+    from penstock.observe.span_export import SpanExport
     from penstock.server.bind import Bound
     from penstock.server.config import Config
     from penstock.server.scoreboard import Entry
@@ -55,6 +56,8 @@ _TASKS_STOP_S = 2.0
 _FORCED_STOP_S = 0.1
 # Threads get this long to end once nothing waits for them any more; they are daemons.
 _THREADS_STOP_S = 1.0
+# The last spans get this long to reach a collector; one that does not answer keeps no server.
+_SPANS_STOP_S = 2.0
 
 
 class Minder(Protocol):
@@ -121,6 +124,7 @@ class Server:
         self._kept: set[Any] = set()
         """What goes on behind its reply, or by itself."""
         self._heartbeat: Heartbeat | None = None
+        self._span_export: SpanExport | None = None
         self._stop: asyncio.Event | None = None
         self._is_forced = False
 
@@ -271,6 +275,8 @@ class Server:
             if self._heartbeat is not None:
                 self._heartbeat.stop()
             self._processes.stop()
+            if self._span_export is not None:
+                self._span_export.stop(_FORCED_STOP_S if self._is_forced else _SPANS_STOP_S)
             self._threads.stop(0.0 if self._is_forced or self.config.reload else _THREADS_STOP_S)
             if access_log is not None:
                 access_log.stop()
@@ -370,6 +376,10 @@ class Server:
             from penstock.server.server_timing import tell_timing
 
             tell_timing(reactor)
+        if self.config.otel:
+            from penstock.server.tracing import trace
+
+            self._span_export = trace(reactor, self._application_path)
         if self.config.root_path:
             from penstock.server.proxies import mount
 

@@ -30,11 +30,13 @@ def tell_timing(reactor: Reactor) -> None:
     """Have the responses of this reactor say what their time went to."""
     reactor.resolve = partial(_resolve, reactor.resolve, {})
     if reactor.note is None:  # else the times of a request are taken, and forgotten, anyway
-        reactor.note = reactor.note_in_thread = _forget
+        reactor.note = reactor.note_in_thread = forget
 
 
-def _forget(connection: Noting, *_: object) -> None:
-    connection.forget_times()
+def forget(connection: Noting, *_: object) -> None:
+    """Forget the times of a request that is over."""
+    connection.started = connection.began = connection.content_at = 0
+    connection.handler_at = connection.answered_at = 0
 
 
 def _resolve(

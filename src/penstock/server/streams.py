@@ -200,6 +200,7 @@ class _Outlet:
 
     def log_failure(self, error: BaseException) -> None:
         """The head is sent, so the client can be told only by cutting the connection."""
+        self.request.note_failure(error)
         _log.error("%s: the stream failed, trace id %s", self.request, self.request.trace_id, exc_info=error)
         lingering = self.connection.lingering
         if lingering is not None:
