@@ -94,6 +94,11 @@ async def stream() -> StreamResponse:
 def block() -> str:
     time.sleep(20)
 
+@app.get("/block-a-while", run="inline")
+def block_a_while() -> str:
+    time.sleep(0.6)
+    return "blocked"
+
 @app.get("/loop")
 async def loop() -> JSONResponse:
     return JSONResponse(type(asyncio.get_running_loop()).__module__)
@@ -779,6 +784,25 @@ def stop(server):
     server.child.send_signal(signal.SIGTERM)
     output, errors = server.child.communicate(timeout=WAIT_S)
     return output + errors
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [("0.0001", True), ("0", False)])
+def test_slow_request_tells_of_requests_that_take_longer(tmp_path, seconds, is_told):
+    with serving(tmp_path, "--slow-request", seconds) as server:
+        server.get("/process")
+        printed = stop(server)
+
+    assert ("slow request: GET /process took" in printed) is is_told
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [("0.1", True), ("0", False)])
+def test_blocked_loop_tells_of_a_loop_that_stands_still_longer(tmp_path, seconds, is_told):
+    with serving(tmp_path, "--blocked-loop", seconds) as server:
+        server.get("/block-a-while")
+        server.get("/")
+        printed = stop(server)
+
+    assert ("block_a_while" in printed) is is_told
 
 
 @pytest.mark.parametrize(("flag", "is_logged"), [("--access-log", True), ("--no-access-log", False)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from penstock.server.kinds import Bind, Choice, Maybe, Switch, Text
+from penstock.server.kinds import Bind, Choice, Maybe, Seconds, Switch, Text
 from penstock.server.setting import LOG, OBSERVING, setting
 
 
@@ -48,4 +48,19 @@ class ObservingConfig:
         group=OBSERVING,
         kind=Switch(),
         purpose="send a span of each request to an OpenTelemetry collector, which the variables OTEL_* name",
+    )
+    # Nobody waits longer without noticing (Nielsen's second); a slow query log of MySQL begins at 10 s, of
+    # most frameworks' tools at 0.5 to 1.
+    slow_request_s: float = setting(
+        1.0,
+        OBSERVING,
+        Seconds(zero=True, none="off"),
+        "a request that takes so long is logged with its phases and where it was seen; 0 for none",
+    )
+    # asyncio's debug mode calls a callback slow from 0.1 s on. What is held up so long, all clients feel.
+    blocked_loop_s: float = setting(
+        0.1,
+        OBSERVING,
+        Seconds(zero=True, none="off"),
+        "a loop that stands still so long is logged with the frame that blocks it; 0 for none",
     )

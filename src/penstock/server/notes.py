@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from penstock.observe.access_log import AccessLog
     from penstock.observe.metrics.http import Record
     from penstock.server.noting import Noting
+    from penstock.server.slow import SlowRequests
 
     Note = Callable[[Noting, Request, Endpoint | None, Response, int], None]
 
+_NEVER_NS: Final = 2**63
 GIVEN_UP: Final = Response(status=499)
 """Stands for the reply of a request whose client left before there was one (the number is nginx's)."""
 
@@ -36,22 +38,28 @@ class Notes(NamedTuple):
 
 
 def make_notes(
-    record: Record | None, record_in_thread: Record | None, access_log: AccessLog | None
+    record: Record | None,
+    record_in_thread: Record | None,
+    access_log: AccessLog | None,
+    slow: SlowRequests | None = None,
 ) -> Notes | None:
     """Return what notes requests; None when nobody wants to know of them. Each `record` counts one."""
-    if record is None and access_log is None:
+    if record is None and access_log is None and slow is None:
         return None
-    return Notes(_make_note(record, access_log), _make_note(record_in_thread, access_log))
+    return Notes(_make_note(record, access_log, slow), _make_note(record_in_thread, access_log, slow))
 
 
-def _make_note(record: Record | None, access_log: AccessLog | None) -> Note:
+def _make_note(record: Record | None, access_log: AccessLog | None, slow: SlowRequests | None) -> Note:
+    slow_ns = slow.least_ns if slow is not None else _NEVER_NS
+
     def note(
         connection: Noting, request: Request, endpoint: Endpoint | None, response: Response, sent: int
     ) -> None:
         started = connection.started
         if not started:  # noted already
             return
-        duration_ns = perf_counter_ns() - started
+        now_ns = perf_counter_ns()
+        duration_ns = now_ns - started
         status = response.status
         route = request.route
         if route is None and endpoint is not None:
@@ -62,6 +70,8 @@ def _make_note(record: Record | None, access_log: AccessLog | None) -> Note:
             record(route, request.method, status, duration_ns, received, sent)
         if status >= 500:
             recent_errors.note(request, status, route)
+        if duration_ns >= slow_ns and slow is not None:
+            slow.put(connection, request, route, response, sent, now_ns)
         if access_log is not None:
             _log(access_log, request, status, sent, duration_ns)
         connection.forget_times()

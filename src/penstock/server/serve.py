@@ -20,13 +20,15 @@ from penstock.observe.metrics.http import recorder
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.draining import Drain
-from penstock.server.heartbeat import Heartbeat
+from penstock.server.jobs import as_job
 from penstock.server.lingering import wait_lingering
 from penstock.server.listen import Listener
+from penstock.server.lookout import Lookout
 from penstock.server.notes import make_notes
 from penstock.server.processes import ProcessPool
 from penstock.server.publisher import Publisher
 from penstock.server.reactor import Reactor
+from penstock.server.slow import SlowRequests
 from penstock.server.systemd import Notifier
 from penstock.server.threads import Claim, ThreadPool, too_busy
 
@@ -123,7 +125,8 @@ class Server:
         self._reactor: Reactor | None = None
         self._kept: set[Any] = set()
         """What goes on behind its reply, or by itself."""
-        self._heartbeat: Heartbeat | None = None
+        self._slow = SlowRequests(config.slow_request_s) if config.slow_request_s else None
+        self._lookout: Lookout | None = None
         self._span_export: SpanExport | None = None
         self._stop: asyncio.Event | None = None
         self._is_forced = False
@@ -153,7 +156,7 @@ class Server:
         when its queue is full.
         """
         claim = Claim()
-        work, future = _as_job(function, args, claim)
+        work, future = as_job(function, args, claim)
         if not self._threads.submit(work):
             raise too_busy()
         try:
@@ -168,7 +171,7 @@ class Server:
         """Return `function(*args)`, run in the thread pool in a copy of the caller's context, however full
         it is.
         """
-        work, future = _as_job(function, args)
+        work, future = as_job(function, args)
         self._threads.continue_in(copy_context(), work)
         return await future
 
@@ -257,7 +260,7 @@ class Server:
             record, in_thread = (
                 (recorder.begin(), recorder.record_in_thread) if self._is_counted else (None, None)
             )
-            notes = make_notes(record, in_thread, access_log)
+            notes = make_notes(record, in_thread, access_log, self._slow)
             self._reactor = Reactor(loop, self.config, self._handler, self, self._threads, notes)
             self._reactor.lingering = self._kept
             try:
@@ -272,8 +275,8 @@ class Server:
                 loop.remove_signal_handler(number)
             if self._seat is not None:
                 self._seat.leave(loop)
-            if self._heartbeat is not None:
-                self._heartbeat.stop()
+            if self._lookout is not None:
+                self._lookout.stop()
             self._processes.stop()
             if self._span_export is not None:
                 self._span_export.stop(_FORCED_STOP_S if self._is_forced else _SPANS_STOP_S)
@@ -329,6 +332,7 @@ class Server:
     async def _serve_until_stopped(self) -> None:
         assert self._reactor is not None and self._stop is not None  # noqa: S101, PT018
         self._prepare(self._reactor)
+        self._look_out()
         entry = self._seat.entry if self._seat is not None else None
         for bound in self._bound:
             self._reactor.listen(Listener(self._reactor, bound.sock, self.config, entry))
@@ -407,8 +411,6 @@ class Server:
         if self._seat is not None and self._reactor is not None:
             self._seat.say_ready(interface, self._reactor, self.config)
             return
-        if self.config.stuck_timeout_s and self._reactor is not None:
-            self._heartbeat = Heartbeat(self._reactor, self.config.stuck_timeout_s, is_replaced=False)
         write_banner(
             self.config,
             application_path=self._application_path,
@@ -419,6 +421,13 @@ class Server:
         if self._notifier is not None:
             self._notifier.ready(self.urls)
             self._notifier.beat_in(asyncio.get_running_loop())
+
+    def _look_out(self) -> None:
+        """Have a thread look after the loop and the requests, but for those of the admin endpoint."""
+        config, seat = self.config, self._seat
+        is_wanted = config.stuck_timeout_s or config.blocked_loop_s or self._slow or self._publisher
+        if self._reactor is not None and is_wanted:
+            self._lookout = Lookout(self._reactor, config, self._slow, is_replaced=seat is not None)
 
     def _publish(self, state: State) -> None:
         """Tell who looks from outside."""
@@ -441,39 +450,6 @@ class Server:
                 _log.error("the application did not stop within %g s", timeout_s)
         elif not stop.cancelled() and stop.exception() is not None:
             _log.error("the application failed to stop", exc_info=stop.exception())
-
-
-def _as_job(
-    function: Callable[..., Any], args: tuple[object, ...], claim: Claim | None = None
-) -> tuple[Callable[[], None], asyncio.Future[Any]]:
-    """Return what a thread is to call, and the Future of what `function` returns or raises there. `claim`:
-    whether anybody waits for it.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def settle(result: Any, error: BaseException | None) -> None:
-        if not future.done():
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
-
-    def work() -> None:
-        if claim is not None and not claim.begin():
-            return
-        try:
-            result, error = function(*args), None
-        except BaseException as raised:  # it is the caller's
-            result, error = None, raised
-        if claim is not None and not claim.take():
-            return
-        try:
-            loop.call_soon_threadsafe(settle, result, error)
-        except RuntimeError:
-            _log.debug("a thread ended after the loop: %r", function)
-
-    return work, future
 
 
 def _make_loop(name: str) -> asyncio.AbstractEventLoop:

@@ -28,7 +28,7 @@ from penstock.errors import HTTPError
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
-    from contextvars import Context
+    from contextvars import Context, ContextVar
 
     Job = tuple[Context, Callable[..., Any], tuple[Any, ...]]
 
@@ -173,11 +173,11 @@ class ThreadPool:
             self._look_later()
 
     def _count_unfinished(self) -> int:
-        """Jobs that wait or run. Not by `is_active`: who has just taken a job has not said so yet."""
+        """Jobs that wait or run. Not by `job`: who has just taken a job has not said so yet."""
         return self._put - sum([worker.finished for worker in self._threads])
 
     def _count_idle(self) -> int:
-        return sum(not worker.is_active for worker in self._threads)
+        return sum(worker.job is None for worker in self._threads)
 
     def _start_thread(self) -> bool:
         """Return False when the system has no thread to give: those there are go on alone."""
@@ -217,6 +217,15 @@ class ThreadPool:
             if not self._start_thread():
                 return
 
+    def find_threads(self, variable: ContextVar[Any], value: object) -> list[threading.Thread]:
+        """Return the threads at work on a job in whose context `variable` is `value`. From any thread."""
+        found: list[threading.Thread] = []
+        for worker in [*self._threads, *self._lost]:
+            job = worker.job
+            if job is not None and job[0].get(variable) is value:
+                found.append(worker)
+        return found
+
     def figures(self) -> dict[str, int]:
         """Return total, active and idle workers and the jobs that wait, as of now; the lost are active."""
         total = len(self._threads) + len(self._lost)
@@ -250,7 +259,8 @@ class _Worker(threading.Thread):
         self._queue = queue
         self.finished = 0
         """Jobs so far."""
-        self.is_active = False
+        self.job: Job | None = None
+        """The one under way."""
         self.is_lost = False
         """Nobody waits for the job under way; its claim says so."""
         self.holds = False
@@ -266,7 +276,7 @@ class _Worker(threading.Thread):
             if job is None:
                 self.flush()
                 return
-            self.is_active = True
+            self.job = job
             context, function, args = job
             is_sample = self.finished % _SAMPLE == 0
             began_s = time.thread_time() if is_sample else 0.0
@@ -283,7 +293,7 @@ class _Worker(threading.Thread):
                 self.holds = time.thread_time() - began_s > _LEAST_CPU_S
                 if self.holds:
                     self._pool.begin_holding()
-            self.is_active = False
+            self.job = None
             self.finished += 1
             del job, context, function, args
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Self
 
 from penstock.errors import PenstockError
 from penstock.observe.release import settle_release
-from penstock.server.heartbeat import Heartbeat
 from penstock.server.identity import enter_directory, give_up_root
 from penstock.server.recycling import Recycling
 
@@ -110,7 +109,6 @@ class Seat:
         self.is_first = is_first
         """Nothing has been served yet."""
         self._server: Server | None = None
-        self._heartbeat: Heartbeat | None = None
 
     def take(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         """Listen to the supervisor from now on, for `server`."""
@@ -120,8 +118,6 @@ class Seat:
     def leave(self, loop: asyncio.AbstractEventLoop) -> None:
         """The server is done."""
         loop.remove_reader(self.channel.fileno())
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
 
     def close(self) -> None:
         """Let go of it all; the supervisor keeps its own."""
@@ -132,8 +128,6 @@ class Seat:
     def say_ready(self, interface: str, reactor: Reactor, config: Config) -> None:
         """The application, of this kind, has started, and `reactor` accepts connections."""
         self.channel.send("ready", interface)
-        if config.stuck_timeout_s:
-            self._heartbeat = Heartbeat(reactor, config.stuck_timeout_s)
         self._recycling = Recycling(config, reactor, partial(self.channel.send, "stale"))
 
     def _on_word(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -218,6 +218,8 @@ def _make_config(config: Config) -> Config:
         user=config.user,
         group=config.group,
         stuck_timeout_s=0.0,
+        slow_request_s=0.0,
+        blocked_loop_s=0.0,
         threads=1,
         processes=1,
         connection_limit=256,

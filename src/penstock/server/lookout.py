@@ -1,0 +1,59 @@
+"""Who looks after a process that serves, from a thread beside the loop: what it has, and what it tells.
+
+It puts together what each module says for itself: the `heartbeat`, whose thread does it all, `standstills`
+of the loop, the `sampling` of slow requests and the log of them (`slow`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from penstock.server.heartbeat import Heartbeat
+from penstock.server.sampling import Sampler
+
+if TYPE_CHECKING:
+    from penstock.server.config import Config
+    from penstock.server.heartbeat import Chore
+    from penstock.server.reactor import Reactor
+    from penstock.server.slow import SlowRequests
+
+# Looks at a request from half of the time on after which it is slow: three before it is.
+_LOOKS: Final = 6
+_LOOK_LEAST_S: Final = 0.02
+_LOOK_MOST_S: Final = 0.25
+# Where no request is too slow, those in flight are looked at as if they were from this time on.
+_SLOW_S: Final = 1.0
+_WRITE_S: Final = 0.25
+
+
+class Lookout:
+    """Looks after one reactor, from now on. On the loop's thread."""
+
+    def __init__(
+        self, reactor: Reactor, config: Config, slow: SlowRequests | None, *, is_replaced: bool
+    ) -> None:
+        slow_s = config.slow_request_s or _SLOW_S
+        self.sampler = Sampler(reactor, slow_s / 2)
+        chores: list[Chore] = [(_choose_interval(slow_s), self.sampler.look)]
+        self._slow = slow
+        if slow is not None:
+            slow.sampler = self.sampler
+            chores.append((_WRITE_S, slow.write))
+        self._heartbeat = Heartbeat(
+            reactor,
+            config.stuck_timeout_s,
+            config.blocked_loop_s,
+            is_replaced=is_replaced,
+            chores=chores,
+        )
+        self.standstills = self._heartbeat.standstills
+
+    def stop(self) -> None:
+        """Look no more, and tell what there is."""
+        self._heartbeat.stop()
+        if self._slow is not None:
+            self._slow.write()
+
+
+def _choose_interval(slow_s: float) -> float:
+    return min(_LOOK_MOST_S, max(_LOOK_LEAST_S, slow_s / _LOOKS))

@@ -1,0 +1,201 @@
+"""Moments in which the loop stands still: told once each, with length, frame and request."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from penstock.http.response import TextResponse
+from penstock.observe.stacks import Place
+from penstock.server.standstills import _find_common
+from tests.server.harness import endpoint, request, serve, wait_until
+
+LIMIT_S = 0.1
+BLOCKED_S = 0.5
+
+
+def sleep_long(_):
+    time.sleep(BLOCKED_S)
+    return TextResponse("slept")
+
+
+def compute_long(_):
+    end = time.monotonic() + BLOCKED_S
+    while time.monotonic() < end:
+        pass
+    return TextResponse("computed")
+
+
+def hash_long(_):
+    """In C, which lets other threads run, for as long as that takes on this machine."""
+    end = time.monotonic() + BLOCKED_S
+    while time.monotonic() < end:
+        hashlib.pbkdf2_hmac("sha256", b"x", b"salt", 200_000)
+    return TextResponse("hashed")
+
+
+def records_of(server):
+    return [record for record in server.log.records if "the loop was blocked" in record.getMessage()]
+
+
+def wait_record(server, count=1):
+    wait_until(lambda: len(records_of(server)) >= count, "it is told")
+    return records_of(server)[count - 1]
+
+
+@pytest.mark.parametrize("block", [sleep_long, compute_long, hash_long])
+@pytest.mark.parametrize("run", ["inline", "task"])
+def test_a_blocked_loop_is_told_with_its_length_frame_and_request(block, run):
+    with serve({"/x": endpoint(run, block, route="/x")}, blocked_loop_s=LIMIT_S) as server:
+        server.ask("/x?key=secret")
+        record = wait_record(server)
+
+    assert len(records_of(server)) == 1
+    message = record.getMessage()
+    assert record.levelname == "WARNING"
+    assert "<Request GET /x>" in message
+    assert "secret" not in message
+    assert record.duration_ms >= BLOCKED_S * 1e3 * 0.7
+    assert record.frame.endswith(f" {block.__name__}")
+    assert f"{Path(__file__).name}:" in record.frame
+    assert record.route == "/x"
+    assert f"in {block.__name__}\n" in record.stack_info
+    assert record.trace_id in message
+
+
+def test_in_c_that_keeps_the_interpreter_lock_it_is_told_afterwards():
+    numbers = range(20_000_000)
+
+    def block(_):
+        sum(numbers)
+        return TextResponse("added")
+
+    with serve({"/": endpoint("inline", block)}, blocked_loop_s=LIMIT_S) as server:
+        for _ in range(3):  # who is behind such code gets its turn as it ends, or a moment late
+            server.ask("/")
+        record = wait_record(server)
+
+    assert "the loop was blocked for" in record.getMessage()
+
+
+def test_a_task_that_is_no_request_is_named():
+    async def grind():
+        time.sleep(BLOCKED_S)  # noqa: ASYNC251 - what is not to be done
+
+    def start(_):
+        asyncio.get_running_loop().call_later(0.01, lambda: asyncio.ensure_future(grind()))
+        return TextResponse("started")
+
+    with serve({"/": endpoint("inline", start)}, blocked_loop_s=LIMIT_S) as server:
+        server.ask("/")
+        record = wait_record(server)
+
+    assert "no request" in record.getMessage()
+    assert "grind" in record.getMessage()
+    assert record.trace_id is None
+
+
+def test_the_same_frame_is_told_once_a_minute():
+    with serve({"/": endpoint("inline", sleep_long)}, blocked_loop_s=LIMIT_S) as server:
+        standstills = server.server._lookout.standstills
+        for count in range(1, 4):
+            server.ask("/")
+            wait_until(lambda count=count: standstills.count == count, "it is counted")
+        told = len(records_of(server))
+        key, (_, silent) = next(iter(standstills._quiet.items()))
+        standstills._quiet[key] = (0.0, silent)  # the minute is over
+        server.ask("/")
+        record = wait_record(server, 2)
+
+    assert told == 1
+    assert "(2 times more since it was told last)" in record.getMessage()
+    assert standstills.longest_s >= BLOCKED_S * 0.7
+
+
+def test_a_loop_that_only_waits_is_not_blocked():
+    async def wait(_):
+        await asyncio.sleep(4 * LIMIT_S)
+        return TextResponse("waited")
+
+    routes = {"/": endpoint("task", wait), "/thread": endpoint("thread", sleep_long)}
+    with serve(routes, blocked_loop_s=LIMIT_S) as server:
+        server.ask("/"), server.ask("/thread")
+        assert server.server._lookout.standstills.count == 0
+
+    assert not records_of(server)
+
+
+def test_nothing_is_told_when_it_is_off():
+    with serve({"/": endpoint("inline", sleep_long)}, blocked_loop_s=0.0) as server:
+        server.ask("/")
+
+    assert not records_of(server)
+
+
+def test_what_is_stuck_is_not_told_twice():
+    with (
+        serve(
+            {"/": endpoint("inline", sleep_long)}, blocked_loop_s=LIMIT_S / 2, stuck_timeout_s=2 * LIMIT_S
+        ) as server,
+        server.connect(request("/")) as client,
+    ):
+        client.take()
+        wait_until(lambda: server.log.messages("the loop goes on"), "it goes on")
+        wait_until(lambda: server.server._lookout.standstills.count, "it is counted")
+
+    assert server.log.messages("the loop is stuck for")
+    assert not records_of(server)
+
+
+PAUSED = """
+    import sys, threading, time
+    from tests.server.harness import endpoint, serve
+    from penstock.http.response import TextResponse
+    with serve({"/": endpoint("inline", lambda _: TextResponse("x"))}, blocked_loop_s=0.1) as server:
+        server.ask("/")
+        print("ready", flush=True)
+        sys.stdin.readline()
+        deadline = time.monotonic() + 0.5
+        while time.monotonic() < deadline:
+            server.ask("/")
+    print([m for m in server.log.messages("the loop was blocked")])
+"""
+
+
+def test_a_pause_of_the_whole_process_blocks_no_loop():
+    command = [sys.executable, "-c", textwrap.dedent(PAUSED)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(4 * LIMIT_S)  # the pause
+        child.send_signal(signal.SIGCONT)
+        output, _ = child.communicate("go\n", timeout=30)
+
+    assert json.loads(output.replace("'", '"')) == []
+
+
+def make_stack(names):
+    return tuple(Place("app.py", number, name) for number, name in enumerate(names))
+
+
+@pytest.mark.parametrize(
+    ("stacks", "named"),
+    [
+        (["abc"], "c"),
+        (["abc", "abd", "ab"], "b"),
+        (["abc", "abc", "abd"], "c"),
+        (["abc", "abc", "x"], "c"),
+        (["a", "b"], "a"),
+    ],
+)
+def test_the_innermost_call_that_most_looks_share_is_named(stacks, named):
+    assert _find_common([make_stack(names) for names in stacks])[-1].function == named
