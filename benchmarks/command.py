@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NAMES = (
     "head",
     "serialise",
+    "trace",
     "routing",
     "many_routes",
     "plan",

@@ -17,6 +17,7 @@ FIGURES = {
     "many_routes": ("random paths, 1 route ", "random paths, 1,000 routes"),
     "plan": ["GET /users/42?verbose=true", "def, inline", "async def"],
     "hooks": ["a request", "none", "CORS, a list", "FetchMetadata"],
+    "trace": ["none, new", "ids, taken over", "trace_headers"],
     "validation": ["3 fields, decoded", "order of 10, octets", "penstock"],
     "request_path": ["GET /", "def, inline", "async def", "def, threads"],
     "compression": ["10 KB of JSON", "off", "gzip", "an event", "KB/stream"],

@@ -7,10 +7,12 @@ import time
 
 import pytest
 
-from penstock import App, TestClient
+from penstock import App, TestClient, trace_headers
+from penstock.gateway.asgi import ASGIHandler
+from penstock.gateway.wsgi import WSGIHandler
 from tests.apps import traced
 from tests.gateway.foreign import serving as foreign
-from tests.server.harness import serve
+from tests.server.harness import serve, wait_until
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT_ID = "00f067aa0ba902b7"
@@ -207,3 +209,90 @@ def test_an_application_called_within_another_request_works_for_its_own():
     assert told["traceparent"][:35] == said["traceparent"][:35]
     assert told["traceparent"] != said["traceparent"]
     assert told["X-Request-ID"] == said["X-Request-ID"] == "o"
+
+
+# Applications of others, and their threads.
+
+
+def check_hosted(handler):
+    with serve(handler) as running:
+        for name in ("one", "two"):
+            with running.connect() as client:
+                fields = [f"{key}: {value}" for key, value in fields_of(name).items()]
+                said = json.loads(client.ask("/", "GET", *fields).content)
+            assert said["X-Request-ID"] == name
+            assert said["traceparent"].startswith(f"00-{TRACE_ID}-")
+            assert PARENT_ID not in said["traceparent"]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("is_mounted", [False, True])
+def test_a_view_of_fastapi_knows_its_request(need_package, is_async, is_mounted):
+    hosted = need_package("fastapi").FastAPI()
+    if is_async:
+
+        @hosted.get("/")
+        async def show() -> dict:
+            return trace_headers()
+
+    else:
+
+        @hosted.get("/")
+        def show() -> dict:
+            return trace_headers()
+
+    app = App()
+    app.mount("/", hosted)
+    check_hosted(app if is_mounted else ASGIHandler(hosted))
+
+
+def test_the_middleware_and_the_background_tasks_of_starlette_know_their_request(need_package):
+    need_package("starlette")
+    from starlette.applications import Starlette
+    from starlette.background import BackgroundTask
+    from starlette.middleware import Middleware
+    from starlette.middleware.base import BaseHTTPMiddleware
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    heard = []
+
+    class Adds(BaseHTTPMiddleware):
+        async def dispatch(self, request, call_next):
+            heard.append(trace_headers()["X-Request-ID"])
+            return await call_next(request)
+
+    async def home(request):
+        return JSONResponse(
+            trace_headers(), background=BackgroundTask(lambda: heard.append(trace_headers()["X-Request-ID"]))
+        )
+
+    check_hosted(ASGIHandler(Starlette(routes=[Route("/", home)], middleware=[Middleware(Adds)])))
+    wait_until(lambda: len(heard) == 4)
+
+    assert sorted(heard) == ["one", "one", "two", "two"]
+
+
+@pytest.mark.parametrize("is_mounted", [False, True])
+def test_a_view_of_flask_knows_its_request(need_package, is_mounted):
+    hosted = need_package("flask").Flask("shop")
+    hosted.get("/")(trace_headers)
+    app = App()
+    app.mount("/", hosted)
+
+    check_hosted(app if is_mounted else WSGIHandler(hosted))
+
+
+@pytest.mark.parametrize("interface", ["asgi", "wsgi"])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_view_of_django_knows_its_request(django_application, interface, is_async):
+    from django.http import JsonResponse
+    from django.urls import path
+
+    async def show_async(request):
+        return JsonResponse(trace_headers())
+
+    def show(request):
+        return JsonResponse(trace_headers())
+
+    check_hosted(django_application(interface, [path("", show_async if is_async else show)]))

@@ -76,10 +76,10 @@ def _make_ids() -> Any:
         """As those of requests: not by `random` itself, which applications seed."""
 
         def generate_trace_id(self) -> int:
-            return int(read_ids(None).trace_id, 16)
+            return int(read_ids(None)[0], 16)
 
         def generate_span_id(self) -> int:
-            return int(read_ids(None).span_id, 16)
+            return int(read_ids(None)[1], 16)
 
     return Ids()
 

@@ -19,13 +19,13 @@ from penstock.http import current as current_module
 from penstock.http.handler import ANSWERED, TASK
 from penstock.http.redaction import redactor
 from penstock.http.response import Response
-from penstock.http.trace import Ids
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from penstock.http.handler import Call, Endpoint
     from penstock.http.request import Request
+    from penstock.http.trace import Ids
 
     Resolve = Callable[[Request], Endpoint]
 
@@ -206,7 +206,7 @@ class Span:
         said = span.get_span_context()
         if said.is_valid and (not request.parent_id or said.span_id != int(request.parent_id, 16)):
             ids, state = read_context(said)
-            request.join_trace(ids._replace(parent_id=request.parent_id), state)
+            request.join_trace((*ids[:2], request.parent_id, ids[3]), state)
 
     def fail(self, error: BaseException) -> None:
         """An exception was answered that nobody expected. From any thread."""
@@ -265,7 +265,7 @@ class Span:
 
 def read_context(said: Any) -> tuple[Ids, str]:
     """Return the ids a span has, without its parent, and its trace state."""
-    ids = Ids(f"{said.trace_id:032x}", f"{said.span_id:016x}", "", int(said.trace_flags))
+    ids = f"{said.trace_id:032x}", f"{said.span_id:016x}", "", int(said.trace_flags)
     return ids, said.trace_state.to_header() if said.trace_state else ""
 
 
