@@ -52,12 +52,12 @@ class TracedRequest:
     @property
     def parent_id(self) -> str:
         """The span of the client that caused this request; "" when it named none."""
-        return (self._kept("ids") or self._make_ids())[2]  # type: ignore[no-any-return]
+        return (self._kept("ids") or self._make_ids())[2]
 
     @property
     def trace_flags(self) -> int:
         """Bit 0: the trace is sampled. Bit 1: its id is random. 3 for a trace that begins here."""
-        return (self._kept("ids") or self._make_ids())[3]  # type: ignore[no-any-return]
+        return (self._kept("ids") or self._make_ids())[3]
 
     @property
     def tracestate(self) -> str:
