@@ -119,6 +119,31 @@ def test_the_container_is_built_of_files_there_are_and_runs_as_nobody_special(pr
     assert command[:3] == ["penstock", "run", "web_shop.web:app"]
 
 
+def test_the_probe_of_the_container_asks_the_server_in_it(project, tmp_path):
+    text = project.joinpath("Dockerfile").read_text()
+    variables = dict(re.findall(r"(PENSTOCK_\w+)=(\S*)", text))
+    probe = json.loads(re.search(r"HEALTHCHECK .* CMD (\[.*\])", text)[1])
+    assert variables == {"PENSTOCK_RELEASE": "$RELEASE", "PENSTOCK_ADMIN": "127.0.0.1:9100"}
+    inside = {
+        "PENSTOCK_RELEASE": "",
+        "PENSTOCK_ADMIN": f"unix:{tmp_path}/admin.sock",
+    }  # no port that others use
+
+    def ask():
+        words = [sys.executable, "-m", *probe]
+        done = subprocess.run(
+            words, env=environment() | inside, capture_output=True, text=True, check=False, timeout=60
+        )
+        return done.returncode, done.stdout
+
+    with serving("web_shop.web:app", cwd=project, **inside):
+        ready = ask()
+    gone = ask()
+
+    assert ready == (0, "ready: 200 ok\n")
+    assert gone[0] == 1
+
+
 def test_what_is_there_is_left_alone(tmp_path):
     tmp_path.joinpath("shop").mkdir()
     tmp_path.joinpath("shop", "mine.txt").write_text("mine")

@@ -1,4 +1,4 @@
-"""The command `penstock`: `run`, `dev`, `routes`, `openapi`, `static`, `ctl`, `check`.
+"""The command `penstock`: `run`, `dev`, `routes`, `openapi`, `static`, `ctl`, `health`, `check`.
 
 Only arguments are dealt with here; what a command does lies in `server` and `app`. A mistake on the command
 line, in a setting or in the application at start-up is one line on stderr, `penstock: error: ...`, and exit
@@ -41,6 +41,10 @@ def _run(words: list[str]) -> int:
 
         print(f"penstock {__version__}")
         return 0
+    if words[:1] == ["health"]:
+        from penstock.cli.health import main as ask_health
+
+        return ask_health(words[1:])
     from penstock.cli.parser import parse
 
     options = parse(words)

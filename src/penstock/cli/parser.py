@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from penstock.cli import commands, ctl, new, openapi, static
+from penstock.cli import commands, ctl, health, new, openapi, static
 from penstock.errors import ConfigError
 from penstock.server.config import SETTINGS
 from penstock.server.kinds import Several, Switch
@@ -35,6 +35,7 @@ _COMMANDS = {
     "openapi": "print the OpenAPI document of an application",
     "static": "serve the files in a directory",
     "ctl": "ask a running server how it stands, or have it reload, stop, scale, reopen its logs",
+    "health": health.PURPOSE,
     "check": "show the settings in force and where each comes from; with MODULE:APP, load it too",
 }
 # What servers before this one call it, where the nearest name would be another thing.
@@ -116,6 +117,9 @@ def _make_parser() -> _Parser:
 
 
 def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: str) -> None:
+    if name == "health":  # listed here, and parsed by itself
+        made.add_parser(name, help=purpose)
+        return
     has_settings = name not in ("new", "routes", "openapi")
     usage = {
         "new": "NAME",
