@@ -118,6 +118,8 @@ if TYPE_CHECKING:
     from penstock.http.secret import Secret
     from penstock.http.session import Session
     from penstock.http.upload import UploadFile
+    from penstock.observe.metrics.endpoint import metrics_endpoint
+    from penstock.observe.metrics.registry import Counter, Gauge, Histogram
 
 __version__ = "0.1.0"
 
@@ -135,6 +137,10 @@ _PLACES = {
     "BodyStream": "penstock.http.handler",
     "CORS": "penstock.app.security.cors",
     "CSRF": "penstock.app.security.csrf",
+    "Counter": "penstock.observe.metrics.registry",
+    "Gauge": "penstock.observe.metrics.registry",
+    "Histogram": "penstock.observe.metrics.registry",
+    "metrics_endpoint": "penstock.observe.metrics.endpoint",
     "Cache": "penstock.app.caching.cache",
     "Claims": "penstock.app.auth.jwt",
     "Channels": "penstock.app.channels.channels",
@@ -262,6 +268,7 @@ __all__ = [
     "Controller",
     "Cookie",
     "CookieSessions",
+    "Counter",
     "Depends",
     "ETags",
     "Event",
@@ -275,12 +282,14 @@ __all__ = [
     "FormData",
     "FormLimits",
     "FormPart",
+    "Gauge",
     "Gone",
     "HTMLResponse",
     "HTTPError",
     "HTTPSRedirect",
     "Header",
     "Headers",
+    "Histogram",
     "JSONLines",
     "JSONResponse",
     "MemoryStore",
@@ -341,6 +350,7 @@ __all__ = [
     "hash_password",
     "health_routes",
     "load_settings",
+    "metrics_endpoint",
     "needs_rehash",
     "patch",
     "post",

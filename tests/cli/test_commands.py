@@ -289,6 +289,7 @@ def other_value(setting):
         "release": "r7",
         "server_timing": "true",
         "otel": "true",
+        "metrics": "false",
         "admin": "127.0.0.9:2",
         "pid_file": "shop.pid",
         "user": "nobody",

@@ -870,6 +870,16 @@ def test_admin_answers_while_the_server_cannot(tmp_path):
     assert [status_of(reply) for reply in probes] == [200] * 3
 
 
+@pytest.mark.parametrize(("flag", "is_counted"), [("--metrics", True), ("--no-metrics", False)])
+def test_metrics_count_requests(tmp_path, flag, is_counted):
+    path = tmp_path / "admin.sock"
+    with serving(tmp_path, "--admin", f"unix:{path}", flag) as server:
+        server.get("/")
+        reply = ask_unix(path, "/metrics")
+
+    assert (b'"route":"/","method":"GET","status":"200","value":1' in reply) is is_counted
+
+
 def test_release_is_told_with_the_figures(tmp_path):
     path = tmp_path / "admin.sock"
     with serving(tmp_path, "--admin", f"unix:{path}", "--release", "2026-11-20.3"):

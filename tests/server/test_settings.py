@@ -37,6 +37,7 @@ SPECIAL = {
     "release": ("one", "@two", "three"),
     "server_timing": ("false", "true", "false"),
     "otel": ("false", "true", "false"),
+    "metrics": ("false", "true", "false"),
     "admin": ("127.0.0.1:1", "unix:/run/admin.sock", "[::1]:2"),
     "pid_file": ("one", "two", "three"),
     "user": ("one", "two", "three"),

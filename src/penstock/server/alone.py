@@ -15,6 +15,7 @@ from penstock.server.bind import open_all
 from penstock.server.identity import find_identity, give_up_root, read_certificates, set_umask
 from penstock.server.pid_file import holding
 from penstock.server.serve import Server
+from penstock.server.sharing import open_own_area
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +58,7 @@ def _serve(
 ) -> int:
     tls = read_certificates(config)
     give_up_root(config, tls)
+    open_own_area()
     slot = None
     if admin is not None:
         admin.start()

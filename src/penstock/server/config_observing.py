@@ -30,6 +30,12 @@ class ObservingConfig:
         "which release of the application this is; @FILE: its first line, read by each worker as it starts;"
         " without it the App's version",
     )
+    metrics: bool = setting(
+        default=True,
+        group=OBSERVING,
+        kind=Switch(),
+        purpose="count requests, how long they take, and what the server does",
+    )
     admin: str | None = setting(
         None,
         OBSERVING,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import RemoteProtocolError
 from penstock.http.current import current
 from penstock.http.problem import problem
+from penstock.observe.metrics.memory import BEGUN
 from penstock.server.answering import Answering
 from penstock.server.intake import RECEIVE_BYTES
 from penstock.server.poller import IN, OUT
@@ -123,6 +124,7 @@ class Connection(Answering):
         current.set(request)
         if reactor.note is not None:
             self.started = perf_counter_ns()
+            reactor.begun[BEGUN] += 1
         endpoint = self.endpoint = reactor.resolve(request)
         framing = request.framing
         if (framing.content_length or framing.chunked or endpoint.streams_body) and not self._prepare_content(

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import HTTPError, RemoteProtocolError
 from penstock.http.current import current
+from penstock.observe.metrics.server_metrics import parse_errors
 from penstock.server.content import Collected, ConnectionBody
+from penstock.server.fault_kinds import kind_of
 from penstock.server.poller import IN
 from penstock.server.transport import CLOSED, CONTENT, IDLE, Transport
 from penstock.wire.reader import RequestReader
@@ -195,6 +197,8 @@ class Intake(Transport):
     def _log_fault(self, fault: RemoteProtocolError) -> None:
         current.set(self.request)
         _log.info("%s: refused, %s", self.describe_client(), fault)
+        if self.reactor.is_counted:
+            parse_errors.inc(kind=kind_of(fault))
 
     def _call(self, request: Request, endpoint: Endpoint) -> None:
         raise NotImplementedError

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from penstock.http.request import Request
     from penstock.observe.access_log import AccessLog
     from penstock.observe.metrics.http import Record
+    from penstock.server.metering import Metering
     from penstock.server.noting import Noting
     from penstock.server.slow import SlowRequests
 
@@ -38,15 +39,18 @@ class Notes(NamedTuple):
 
 
 def make_notes(
-    record: Record | None,
-    record_in_thread: Record | None,
-    access_log: AccessLog | None,
-    slow: SlowRequests | None = None,
+    metering: Metering | None, access_log: AccessLog | None, slow: SlowRequests | None = None
 ) -> Notes | None:
-    """Return what notes requests; None when nobody wants to know of them. Each `record` counts one."""
-    if record is None and access_log is None and slow is None:
-        return None
-    return Notes(_make_note(record, access_log, slow), _make_note(record_in_thread, access_log, slow))
+    """Return what notes requests; None when nobody wants to know of them."""
+    if metering is None:
+        if access_log is None and slow is None:
+            return None
+        note = _make_note(None, access_log, slow)
+        return Notes(note, note)
+    return Notes(
+        _make_note(metering.record, access_log, slow),
+        _make_note(metering.record_in_thread, access_log, slow),
+    )
 
 
 def _make_note(record: Record | None, access_log: AccessLog | None, slow: SlowRequests | None) -> Note:

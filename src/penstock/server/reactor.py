@@ -14,6 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.http.current import current
+from penstock.observe.metrics import server_metrics
+from penstock.observe.metrics.memory import BEGUN
 from penstock.server.connection import Connection
 from penstock.server.poller import make_poller
 from penstock.server.tasks import make_runner
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from penstock.server.transport import Transport
 
 _log = logging.getLogger("penstock.server")
+_accepted = server_metrics.accepted.labels()
 
 # Deadlines are told this late at most; the Date is as coarse.
 _SWEEP_S = 1.0
@@ -83,6 +86,10 @@ class Reactor:
         self.poller = make_poller(loop, self._turn)
         self.now = time.monotonic()
         """The clock of deadlines, read once a turn."""
+        self.is_counted = False
+        """What happens is counted in the metrics."""
+        self.begun: Any = [0] * (BEGUN + 1)
+        """Where requests are counted as they begin, so that those lost with a process are known."""
         self.connections: set[Connection] = set()
         self.requests_of_closed = 0
         """Of the connections that are no more; the others count their own."""
@@ -148,6 +155,8 @@ class Reactor:
         self.connections.add(connection)
         self._ready[connection.fd] = connection
         self.poller.register(connection.fd, connection.mask)
+        if self.is_counted:
+            _accepted.inc()
 
     def replace(self, stage: Any, successor: Any) -> None:
         """A connection has passed a stage: `successor` takes its descriptor and its place."""

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import ApplicationError, MissingExtra, PenstockError
 from penstock.observe.log_file import NO_FILES
-from penstock.observe.metrics.http import recorder
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.draining import Drain
@@ -24,6 +23,7 @@ from penstock.server.jobs import as_job
 from penstock.server.lingering import wait_lingering
 from penstock.server.listen import Listener
 from penstock.server.lookout import Lookout
+from penstock.server.metering import Metering
 from penstock.server.notes import make_notes
 from penstock.server.processes import ProcessPool
 from penstock.server.publisher import Publisher
@@ -93,7 +93,6 @@ class Server:
         tls: Tls | None = None,
         log_files: LogFiles = NO_FILES,
         slot: Slot | None = None,
-        is_counted: bool = True,
     ) -> None:
         self.config = config
         self.started_at = time.time()
@@ -117,7 +116,6 @@ class Server:
         # A Ctrl-C goes to supervisor and workers alike; the supervisor says what it means.
         both = (signal.SIGINT, signal.SIGTERM) if seat is None else (signal.SIGTERM,)
         self._signals = both if handles_signals else ()  # only the main thread may
-        self._is_counted = is_counted
         self._is_retiring = False
         self._notifier = Notifier() if seat is None else None
         self._threads = ThreadPool(config.threads, config.queue_limit)
@@ -257,18 +255,18 @@ class Server:
         try:
             if not await self._start_application():
                 return
-            record, in_thread = (
-                (recorder.begin(), recorder.record_in_thread) if self._is_counted else (None, None)
-            )
-            notes = make_notes(record, in_thread, access_log, self._slow)
+            metering = Metering(self._handler.methods) if self.config.metrics else None
+            notes = make_notes(metering, access_log, self._slow)
             self._reactor = Reactor(loop, self.config, self._handler, self, self._threads, notes)
             self._reactor.lingering = self._kept
+            if metering is not None:
+                metering.start(self._reactor)
             try:
                 await self._serve_until_stopped()
             finally:
                 await self._end_tasks(self._reactor.close())
-                if self._is_counted:
-                    recorder.end()
+                if metering is not None:
+                    metering.stop()
                 await self._stop_application()
         finally:
             for number in self._signals:  # from here on a further signal ends the process by itself

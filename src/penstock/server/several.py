@@ -16,6 +16,7 @@ from penstock.server.bind import open_all
 from penstock.server.fork import warn_of_threads
 from penstock.server.identity import find_identity, read_certificates, set_umask
 from penstock.server.pid_file import holding
+from penstock.server.sharing import open_areas
 from penstock.server.supervisor import WORKERS_LIMIT, Forked, Supervisor
 from penstock.server.watcher import Watcher, hurried, make_tree
 from penstock.server.worker import run_worker
@@ -44,6 +45,7 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
     configure(config.log_level, files, development=config.development)
     if config.preload:
         warn_of_threads()
+    open_areas(config.workers, WORKERS_LIMIT)
     watcher = None
     if config.reload:
         import penstock.server.serve  # noqa: F401 - once, and not for each generation anew: 0.1 s

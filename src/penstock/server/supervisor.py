@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import ApplicationError
 from penstock.observe.log_file import NO_FILES, LogFiles
+from penstock.server import sharing
 from penstock.server.backoff import Backoff
 from penstock.server.banner import count_workers, write_banner
 from penstock.server.child import Child, describe_end
@@ -285,6 +286,7 @@ class Supervisor:
         if entry is None:  # too many that do not end; they are killed in time
             return
         slot = self._admin.give(entry.place) if self._admin is not None else None
+        sharing.reserve(entry.place)
         try:
             pid, channel = self._fork(entry, self._bound, slot)
         except OSError:
@@ -350,6 +352,7 @@ class Supervisor:
                 del self._workers[pid]
                 worker.channel.close()
                 self._scoreboard.take_back(worker.entry)
+                sharing.bury(worker.entry.place, was_told=worker.is_retiring)
                 if self._admin is not None:
                     self._admin.bury(worker.entry.place, was_told=worker.is_retiring)
                 self._on_end(worker, os.waitstatus_to_exitcode(status))

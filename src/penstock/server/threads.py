@@ -21,6 +21,7 @@ import time
 from collections import deque
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import HTTPError
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Context, ContextVar
 
-    Job = tuple[Context, Callable[..., Any], tuple[Any, ...]]
+    from penstock.observe.metrics.registry import HistogramSeries
+
+    Job = tuple[Context, Callable[..., Any], tuple[Any, ...], int]
 
 _log = logging.getLogger("penstock.server")
 
@@ -101,6 +104,8 @@ class ThreadPool:
         """
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_looking = False
+        self.wait: HistogramSeries | None = None
+        """Where it is counted how long a job waits for a thread, of one in `_SAMPLE`."""
         self._is_short = False
         """The last thread could not be started; told already."""
 
@@ -126,7 +131,8 @@ class ThreadPool:
         ):
             return False
         self._put += 1
-        self._queue.put((copy_context(), function, args))
+        put_at = perf_counter_ns() if self.wait is not None and self._put % _SAMPLE == 1 else 0
+        self._queue.put((copy_context(), function, args, put_at))
         if self.is_holding and not self._is_looking:
             self._look_later()
         return True
@@ -136,7 +142,7 @@ class ThreadPool:
         if len(self._threads) < self._size and self._count_unfinished() >= len(self._threads):
             self._start_thread()
         self._put += 1
-        self._queue.put((context, function, args))
+        self._queue.put((context, function, args, 0))
 
     def hold(self, send: Callable[[], None]) -> bool:
         """In a job: keep `send`, to be called soon, here or in the thread of the loop; False: call it now."""
@@ -277,7 +283,9 @@ class _Worker(threading.Thread):
                 self.flush()
                 return
             self.job = job
-            context, function, args = job
+            context, function, args, put_at = job
+            if put_at and self._pool.wait is not None:
+                self._pool.wait.observe_ns(perf_counter_ns() - put_at)
             is_sample = self.finished % _SAMPLE == 0
             began_s = time.thread_time() if is_sample else 0.0
             try:

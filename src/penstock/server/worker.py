@@ -18,6 +18,7 @@ from penstock.errors import PenstockError
 from penstock.observe.release import settle_release
 from penstock.server.identity import enter_directory, give_up_root
 from penstock.server.recycling import Recycling
+from penstock.server.sharing import join
 
 if TYPE_CHECKING:
     import asyncio
@@ -151,6 +152,8 @@ def run_worker(
     from penstock.server.serve import Server
 
     try:
+        if seat.entry is not None:
+            join(seat.entry.place)
         if config.chdir is not None and Path(config.chdir).is_absolute():
             enter_directory(config)  # anew: a link on the way may name the next release by now
         give_up_root(config, seat.tls)

@@ -140,6 +140,10 @@ class Ledger:
                 self.loop_thread = get_ident()
             return self.loop_thread == get_ident()
 
+    def is_of_loop(self) -> bool:
+        """Whether this thread has words of its own."""
+        return self.loop_thread == get_ident()
+
     def leave_loop(self) -> None:
         """The loop of this thread has ended."""
         with self.lock:

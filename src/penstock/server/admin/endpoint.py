@@ -164,7 +164,6 @@ class LocalAdmin(Admin):
             bound=[self.bound],
             handles_signals=False,
             seat=self,
-            is_counted=False,
         )
         self._thread = threading.Thread(target=self._run, name="penstock-admin", daemon=True)
         self._thread.start()
@@ -213,6 +212,7 @@ def _make_config(config: Config) -> Config:
     """The settings of the endpoint itself: small bounds, for whoever asks is near and asks little."""
     return Config(
         access_log=False,
+        metrics=False,
         log_level=config.log_level,
         release=config.release,
         user=config.user,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.observe.metrics.endpoint import answer
+from penstock.observe.metrics.exposition import JSON, choose_format
+from penstock.observe.metrics.gather import gather
 from penstock.server.admin.forms import as_json
 
 if TYPE_CHECKING:
@@ -12,9 +15,10 @@ if TYPE_CHECKING:
     from penstock.server.admin.sources import Sources
 
 
-def tell_metrics(_: Request, sources: Sources) -> Response:
-    """The figures, as JSON."""
-    return as_json(sources.look().metrics())
+def tell_metrics(request: Request, sources: Sources) -> Response:
+    """The figures and the metrics, as JSON or as a Prometheus server reads them."""
+    form = choose_format(", ".join(request.headers.get_all("accept")))
+    return answer(form, gather(), sources.look().metrics() if form == JSON else {})
 
 
 def tell_status(_: Request, sources: Sources) -> Response:
