@@ -164,6 +164,19 @@ def test_the_settings_of_the_file_are_where_it_looks(penstock, tmp_path):
     assert text.startswith("ok: process ")
 
 
+WORKER = {
+    "pid": 7,
+    "state": "ready",
+    "uptime_seconds": 1.0,
+    "connections": 0,
+    "requests_total": 0,
+    "requests_in_flight": 0,
+    "oldest_request_seconds": None,
+    "thread_pool": {"active_workers": 0, "total_workers": 16},
+    "rss_bytes": 0,
+    "loop_still_seconds": 0.0,
+    "figures_age_seconds": 0.0,
+}
 FIGURES = {
     "status": "ok",
     "pid": 1,
@@ -185,6 +198,22 @@ def test_ages_have_two_units_and_what_is_cut_off_is_counted():
     assert "ok: process 1 for 1 d 2 h, 0 workers, 1 restart, -" in text
     assert "3 min 5 s" in text
     assert "and 8 younger ones" in text
+
+
+def test_checks_that_fail_and_releases_are_told():
+    check = {"status": "failed", "critical": True, "since_seconds": 3.1, "workers": 2, "workers_failed": 1}
+    worker = {**WORKER, "release": "r2\x1b"}
+    told = {
+        **FIGURES,
+        "checks": {"database": {**check, "reason": "no\x1b"}, "mail": {**check, "status": "ok"}},
+    }
+
+    text = render_status({**told, "release": "r2", "workers": [worker]})
+
+    assert "ok: release r2, process 1 " in text
+    assert "check database: failed in 1 of 2 workers for 3.1 s: no?" in text
+    assert "check mail" not in text
+    assert "7    r2?      ready" in text
 
 
 def test_nothing_that_was_told_moves_the_terminal():

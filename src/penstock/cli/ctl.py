@@ -82,7 +82,11 @@ def act(options: argparse.Namespace, config: Config) -> int:
 def render_status(told: dict[str, Any]) -> str:
     """What the admin endpoint told, for people."""
     head = ("PID", "STATE", "AGE", "CONNECTIONS", "REQUESTS", "IN FLIGHT", "OLDEST", "THREADS", "RSS")
-    lines = [*_summarise(told), "", *align([head, *map(_row_of_worker, told["workers"])])]
+    rows = [head, *map(_row_of_worker, told["workers"])]
+    if any(each.get("release") for each in told["workers"]):
+        releases = ["RELEASE", *(_plain(each.get("release") or "-") for each in told["workers"])]
+        rows = [(row[0], release, *row[1:]) for row, release in zip(rows, releases, strict=True)]
+    lines = [*_summarise(told), "", *align(rows)]
     requests = told["requests"]
     if requests:
         rows = [("AGE", "RUNS", "WORKER", "REQUEST")]
@@ -102,6 +106,11 @@ def _summarise(told: dict[str, Any]) -> Iterator[str]:
     connections = _count(told["connections"], "connection")
     requests = f"{_count(told['requests_total'], 'request')} so far, {told['requests_in_flight']} in flight"
     yield f"{connections}, {requests}, {told['thread_pool']['queue_depth']} waiting for a thread"
+    from penstock.observe.health import render_check  # here: other actions need no such thing
+
+    for name, check in told.get("checks", {}).items():
+        if check["status"] != "ok":
+            yield _plain(render_check(name, check))
 
 
 def _row_of_worker(worker: dict[str, Any]) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def render_health(told: dict[str, Any]) -> str:
     """A line for the whole, and one for each check and worker."""
     release = f", release {told['release']}" if told["release"] else ""
     lines = [f"{told['status']}{release}, {told['workers_ready']} ready, for {told['uptime_seconds']} s"]
-    lines += [_render_check(name, check) for name, check in told["checks"].items()]
+    lines += [render_check(name, check) for name, check in told["checks"].items()]
     for worker in told.get("workers", ()):
         failed = f": {', '.join(worker['failed'])}" if worker["failed"] else ""
         release = f", release {worker['release']}" if worker["release"] else ""
@@ -77,7 +77,8 @@ def render_health(told: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _render_check(name: str, check: dict[str, Any]) -> str:
+def render_check(name: str, check: dict[str, Any]) -> str:
+    """One line: `check database: failed in 2 of 2 workers for 12.4 s: ConnectionRefusedError: ...`."""
     kind = "" if check["critical"] else ", not critical"
     where = f" in {check['workers_failed']} of {check['workers']} workers" if check["workers_failed"] else ""
     reason = f": {check['reason']}" if check.get("reason") else ""

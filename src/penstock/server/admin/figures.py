@@ -22,6 +22,7 @@ def tell_metrics(request: Request, sources: Sources) -> Response:
 
 
 def tell_status(_: Request, sources: Sources) -> Response:
-    """The figures with the requests in flight, for `penstock ctl`."""
+    """The figures with checks and the requests in flight, for `penstock ctl`."""
     overview = sources.look()
-    return as_json({**overview.metrics(), "requests": overview.requests()})
+    checks = {each.name: each.to_json(overview.now, with_reason=True) for each in overview.checks}
+    return as_json({**overview.metrics(), "checks": checks, "requests": overview.requests()})
