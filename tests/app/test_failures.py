@@ -98,7 +98,7 @@ def test_any_other_exception_is_a_500_that_tells_nothing_but_a_trace_id(kind, er
     assert b"secret" not in response.body
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("penstock.error", logging.ERROR)
-    assert "GET /x?[redacted] HTTP/1.1" in record.getMessage()
+    assert "GET /x?token=[redacted] HTTP/1.1" in record.getMessage()
     assert "ab" * 16 in record.getMessage()
     assert "hidden" not in caplog.text
     assert "secret" in caplog.text

@@ -112,7 +112,7 @@ def test_status_lists_workers_and_requests_in_flight(penstock, tmp_path, count):
     assert [row.split()[1] for row in rows[:count]] == ["ready"] * count
     assert rows[count + 1].split() == ["AGE", "RUNS", "WORKER", "REQUEST"]
     assert "thread" in rows[count + 2]
-    assert rows[count + 2].endswith("GET /users/7?[redacted] HTTP/1.1")
+    assert rows[count + 2].endswith("GET /users/7?token=[redacted] HTTP/1.1")
     assert "secret" not in text
 
 

@@ -187,10 +187,10 @@ def test_requests_in_flight_are_told_without_their_query(tmp_path):
         assert (found["requests_in_flight"], found["connections"]) == (2, 2)
         lines = {request["line"]: request for request in found["requests"]}
 
-    assert set(lines) == {"GET /users/7?[redacted] HTTP/1.1", "GET /task/9 HTTP/1.1"}
+    assert set(lines) == {"GET /users/7?token=[redacted] HTTP/1.1", "GET /task/9 HTTP/1.1"}
     assert lines["GET /task/9 HTTP/1.1"]["runs"] == "task"
-    assert lines["GET /users/7?[redacted] HTTP/1.1"]["runs"] == "thread"
-    assert lines["GET /users/7?[redacted] HTTP/1.1"]["route"] == "/users/{user_id}"
+    assert lines["GET /users/7?token=[redacted] HTTP/1.1"]["runs"] == "thread"
+    assert lines["GET /users/7?token=[redacted] HTTP/1.1"]["route"] == "/users/{user_id}"
     assert older["oldest_request_seconds"] >= older["requests"][0]["age_seconds"] > 1.2
 
 
@@ -269,7 +269,7 @@ def test_answers_while_every_loop_is_blocked(tmp_path, count):
     assert probes == [200] * 4
     assert took_s < QUICK_S
     running = [request for request in told["requests"] if request["runs"] == "loop"]
-    assert {request["line"] for request in running} == {"GET /block/30?[redacted] HTTP/1.1"}
+    assert {request["line"] for request in running} == {"GET /block/30?password=[redacted] HTTP/1.1"}
     assert {request["worker"] for request in running} == {worker["pid"] for worker in told["workers"]}
 
 

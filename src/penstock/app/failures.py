@@ -17,6 +17,7 @@ from penstock.app.runs import is_coroutine_function
 from penstock.errors import ClientDisconnected, HTTPError, status_errors
 from penstock.http.handler import INLINE, THREAD
 from penstock.http.problem import PROBLEM, problem, unexpected
+from penstock.http.redaction import redactor
 from penstock.http.response import Response
 
 if TYPE_CHECKING:
@@ -181,12 +182,10 @@ def crash(request: Request, error: BaseException) -> Response:
 
 
 def log_crash(request: Request, error: BaseException) -> None:
-    """Log an exception with its traceback, the request line without the values of its query, and the trace
-    id.
-    """
+    """Log an exception with its traceback, the request line without the secrets in it, and the trace id."""
     request.note_failure(error)
-    query = b"?[redacted]" if request.raw_query else b""
-    line = repr(request.raw_path + query)[2:-1]  # repr: nothing in it can break the line
+    line = redactor().target(request.raw_path, request.raw_query)
+    line = repr(line)[1:-1]  # repr: nothing in it can break the line
     _log.error(
         "%s %s HTTP/%s: %s, trace_id=%s",
         *(request.method, line, request.http_version, type(error).__name__, request.trace_id),

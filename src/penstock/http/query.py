@@ -90,7 +90,9 @@ class Query:
         return hash(self._pairs)
 
     def __repr__(self) -> str:
-        return f"Query({list(self._pairs)!r})"
+        from penstock.http.redaction import redactor
+
+        return f"Query({[(name, redactor().field(name, value)) for name, value in self._pairs]!r})"
 
 
 _EMPTY = Query()

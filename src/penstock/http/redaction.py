@@ -13,7 +13,8 @@ expression of an application's own is as fast as it was written.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
 from penstock.errors import ApplicationError
@@ -22,7 +23,7 @@ from penstock.http.secret_names import SecretNames
 from penstock.http.secret_shapes import REDACTED, hide_shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 __all__ = ["REDACTED", "Redactor", "redactor"]
 
@@ -30,6 +31,7 @@ _SHOWN: Final = frozenset({"", "None", "null", "True", "False", "true", "false"}
 _URL_FIELDS: Final = frozenset(
     {"referer", "location", "content-location", "origin", "x-original-url", "link"}
 )
+_DEPTH = 16  # of plain data
 _ROUNDS = 3  # of percent-encoding within percent-encoding
 
 
@@ -179,6 +181,35 @@ class Redactor:
         query, hash_mark, fragment = rest.partition("#")
         # A fragment has the form of a query where it has tokens in it (RFC 6749 §4.2.2).
         return f"{self.text(before)}{mark}{self.query(query)}{hash_mark}{self.query(fragment)}"
+
+    def members(self, members: Mapping[str, Any]) -> dict[str, Any]:
+        """Return plain data, such as JSON is made of, with the values of secrets replaced however deep.
+
+        >>> redactor().members({"user": "bob", "form": [{"password": "hunter2", "n": 1}]})
+        {'user': 'bob', 'form': [{'password': '[redacted]', 'n': 1}]}
+        """
+        return {self._name(name): self._member(name, value, 0) for name, value in members.items()}
+
+    def _member(self, name: str, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if name in self._names and value != "":
+            return REDACTED
+        if isinstance(value, str):
+            return self.field(name, value)
+        if isinstance(value, (int, float)):
+            shown = str(value)
+            return value if self.text(shown) == shown else REDACTED
+        if depth >= _DEPTH:
+            return self.text(str(value))
+        if isinstance(value, Mapping):
+            return {self._name(key): self._member(str(key), one, depth + 1) for key, one in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._member("", one, depth + 1) for one in value]
+        return self.text(str(value))
+
+    def _name(self, name: Any) -> Any:
+        return self.text(name) if isinstance(name, str) else name
 
     def locals(self, variables: Mapping[str, object]) -> dict[str, str]:
         """Return variables as text, each bounded, without the secrets among them or inside them."""

@@ -442,5 +442,7 @@ class Request(TracedRequest):
         return endings[::-1]
 
     def __repr__(self) -> str:
-        # The query may carry secrets; it stays out.
-        return f"<Request {self.method} {self.raw_path.decode('ascii')}>"
+        from penstock.http.redaction import redactor
+
+        # The query stays out, whatever is in it.
+        return f"<Request {self.method} {redactor().path(self.raw_path)}>"

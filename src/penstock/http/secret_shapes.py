@@ -94,7 +94,8 @@ def is_card(digits: str) -> bool:
 def _hidden_jwt(found: re.Match[str]) -> str:
     whole = found[0]
     parts = whole.split(".", 2)
-    return REDACTED if len(parts) > 2 and len(parts[0]) > 8 and parts[1] else whole
+    # Two parts are enough: the third may be empty, or was cut off where a text has a limit.
+    return REDACTED if len(parts) > 1 and len(parts[0]) > 8 and parts[1] else whole
 
 
 def _hidden_userinfo(found: re.Match[str]) -> str:

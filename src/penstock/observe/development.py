@@ -2,22 +2,24 @@
 
 `explain` is what a server in development offers an application (`ServerView.explain`); a server that is not
 has None there, so nothing here is even imported. The client chooses the form: a page for a browser, a problem
-for a program that asks for JSON, else text. Secrets of the request are not shown.
+for a program that asks for JSON, else text. Secrets of the request are not shown, by their names, and not
+where the exception or a variable repeats them under another.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from typing import TYPE_CHECKING
 
 from penstock.http.negotiation import choose_media_type
 from penstock.http.problem import problem
+from penstock.http.redaction import redactor
 from penstock.http.response import HTML, Response, TextResponse
 from penstock.observe.failure import ANSI, PLAIN, read_parts, render_text
 from penstock.observe.logs import LineFormatter
+from penstock.observe.request_secrets import hide_for, query_of
 
 if TYPE_CHECKING:
     from penstock.http.request import Request
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("penstock.error")
 
-_SECRET = re.compile(r"auth|cookie|csrf|key|pass|secret|session|sign|token|credential", re.IGNORECASE)
-_HIDDEN = "[redacted]"
 # Nothing is loaded and nothing runs, whatever stands in the texts; and no cache keeps it.
 _PAGE_FIELDS = {
     "Cache-Control": "no-store",
@@ -55,20 +55,22 @@ def _explain(request: Request, error: BaseException, status: int, heading: str |
     if "json" in accept:
         forms.append(forms.pop(0))
     form = choose_media_type(accept, forms)
+    hide = hide_for(request)
     if form == "text/html":
         from penstock.observe.failure_page import render_page
 
         page = render_page(
-            read_parts(error),
+            read_parts(error, variables=True),
+            hide=hide,
             title=heading or f"{request.method} {_path_of(request)}",
             status=status,
             facts=describe_request(request),
             trace_id=request.trace_id,
         )
         return Response(page.encode("utf-8", "backslashreplace"), status, _PAGE_FIELDS, HTML)
-    text = render_text(error)
+    text = hide(render_text(error))
     if form is not None and "json" in form:
-        summary = read_parts(error)[-1].summary
+        summary = hide(read_parts(error)[-1].summary)
         return problem(
             status,
             detail=heading or summary,
@@ -91,23 +93,14 @@ def describe_request(request: Request) -> list[tuple[str, str]]:
     facts = [("path", _path_of(request))]
     if request.route:
         facts.append(("route", request.route))
-    facts += [(f"?{name}", _redact(name, value)) for name, value in _query_of(request)]
-    facts += [(name, _redact(name, value)) for name, value in request.headers.items()]
+    redacted = redactor()
+    facts += [(f"?{redacted.text(name)}", redacted.field(name, value)) for name, value in query_of(request)]
+    facts += [(name, redacted.field(name, value)) for name, value in request.headers.items()]
     return facts
 
 
 def _path_of(request: Request) -> str:
-    return request.raw_path.decode("ascii", "backslashreplace")
-
-
-def _query_of(request: Request) -> list[tuple[str, str]]:
-    from urllib.parse import parse_qsl
-
-    return parse_qsl(request.raw_query.decode("ascii", "backslashreplace"), keep_blank_values=True)
-
-
-def _redact(name: str, value: str) -> str:
-    return _HIDDEN if _SECRET.search(name) else value
+    return redactor().path(request.raw_path)
 
 
 class DevelopmentFormatter(LineFormatter):

@@ -1,8 +1,9 @@
 """An exception as its author reads it: the frames of their own code with its lines, the rest folded.
 
 A `Part` is one exception of a chain or a group; Python's order is kept, what is told last happened last.
-Where every frame is foreign none is folded. Values of variables are not shown, on purpose: they are where
-secrets are. For development; the log of production has the whole traceback, plain.
+Where every frame is foreign none is folded. Values of variables are read for a page alone, and only for
+frames of the author: they are where secrets are, so each goes through redaction (`observe/request_secrets.py`
+knows those of the request, too). For development; the log of production has the whole traceback, plain.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from pathlib import Path
 from traceback import TracebackException
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from penstock.http.redaction import redactor
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from traceback import FrameSummary
+    from types import FrameType
 
 OWN: Final = ""
 """The origin of code that is the author's; others have a name."""
@@ -51,6 +55,8 @@ class Frame(NamedTuple):
     origin: str
     marked: tuple[int, int] | None
     """Where in the line, in characters; None for all of it."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """What they are called and what they hold, without secrets."""
 
     @property
     def source(self) -> str:
@@ -67,6 +73,10 @@ class Part(NamedTuple):
     """Type and message."""
     notes: list[str]
 
+    def shown_by(self, hide: Callable[[str], str]) -> Part:
+        """Return the same with what the exception says about itself as it may be shown."""
+        return self._replace(summary=hide(self.summary), notes=[hide(note) for note in self.notes])
+
 
 def origin_of(file: str) -> str:
     """Return whose code a file is: OWN, or a name such as "starlette"."""
@@ -80,26 +90,32 @@ def origin_of(file: str) -> str:
     return _PYTHON if file.startswith((_LIBRARY, "<frozen ")) else OWN
 
 
-def read_parts(error: BaseException) -> list[Part]:
-    """Return an exception with its causes, the first of all first."""
+def read_parts(error: BaseException, *, variables: bool = False) -> list[Part]:
+    """Return an exception with its causes, the first of all first; with the variables of the author's frames
+    when they are wanted.
+    """
     found = TracebackException(type(error), error, error.__traceback__, limit=-_CALLS_LIMIT, compact=True)
-    return list(_walk(found, ""))[-_PARTS_LIMIT:]
+    return list(_walk(found, error if variables else None, ""))[-_PARTS_LIMIT:]
 
 
-def _walk(error: TracebackException, before: str) -> Iterator[Part]:
+def _walk(error: TracebackException, of: BaseException | None, before: str) -> Iterator[Part]:
+    """`of`: the exception that was read, when its variables are wanted."""
     if error.__cause__ is not None:
-        yield from _walk(error.__cause__, before)
+        yield from _walk(error.__cause__, of.__cause__ if of is not None else None, before)
         before = CAUSE
     elif error.__context__ is not None and not error.__suppress_context__:
-        yield from _walk(error.__context__, before)
+        yield from _walk(error.__context__, of.__context__ if of is not None else None, before)
         before = CONTEXT
     members = error.exceptions or []
     noted, error.__notes__ = error.__notes__, None
     notes = [str(note) for note in noted] if isinstance(noted, list) else []
     summary = "".join(error.format_exception_only()).rstrip()
-    for at, member in enumerate(members, 1):
-        yield from _walk(member, f"{at} of {len(members)} exceptions in a group:")
+    inner = of.exceptions if isinstance(of, BaseExceptionGroup) else (None,) * len(members)
+    for at, (member, one) in enumerate(zip(members, inner, strict=False), 1):
+        yield from _walk(member, one, f"{at} of {len(members)} exceptions in a group:")
     frames = [_frame(each) for each in error.stack]
+    if of is not None:
+        frames = _with_variables(frames, of)
     faulty = _faulty_line(error)
     if faulty is not None:
         frames.append(faulty)
@@ -125,6 +141,29 @@ def _faulty_line(error: TracebackException) -> Frame | None:
 def _frame(found: FrameSummary) -> Frame:
     file, line = found.filename, found.lineno or 0
     return Frame(file, _show(file), line, found.name, origin_of(file), _marked(found))
+
+
+def _with_variables(frames: list[Frame], error: BaseException) -> list[Frame]:
+    """Return the frames, those of the author with what their variables hold."""
+    entries = []
+    entry = error.__traceback__
+    while entry is not None:
+        entries.append(entry)
+        entry = entry.tb_next
+    made = []
+    for frame, found in zip(frames, entries[len(entries) - len(frames) :], strict=False):
+        if frame.origin == OWN and found.tb_frame.f_code.co_filename == frame.file:
+            made.append(frame._replace(variables=_variables_of(found.tb_frame)))
+        else:
+            made.append(frame)
+    return made + frames[len(made) :]
+
+
+def _variables_of(frame: FrameType) -> tuple[tuple[str, str], ...]:
+    if frame.f_locals is frame.f_globals:  # of a module: all that it imported and defined
+        return ()
+    own = {name: value for name, value in frame.f_locals.items() if not name.startswith("__")}
+    return tuple(redactor().locals(own).items())
 
 
 def _show(file: str) -> str:
@@ -185,8 +224,9 @@ ANSI = Colours("\x1b[36m", "\x1b[1;31m", "\x1b[1;31m", "\x1b[2m", "\x1b[0m")
 
 
 def render_text(error: BaseException, colours: Colours = PLAIN) -> str:
-    """Return an exception as text for a terminal; no control character of it gets there."""
-    return "\n".join(line for part in read_parts(error) for line in _part_lines(part, colours))
+    """Return an exception as text for a terminal; no control character of it gets there, and no secret."""
+    hide = redactor().text
+    return "\n".join(line for part in read_parts(error) for line in _part_lines(part.shown_by(hide), colours))
 
 
 def _part_lines(part: Part, colours: Colours) -> Iterator[str]:
@@ -209,12 +249,12 @@ def _frame_lines(frame: Frame, colours: Colours) -> Iterator[str]:
     place = f"{frame.shown}:{frame.line}"
     within = f" in {escape(frame.function)}" if frame.function else ""
     yield f"  {colours.place}{escape(place)}{colours.plain}{within}"
-    source = frame.source
+    source = redactor().text(frame.source)
     if not source:
         return
     indent = len(source) - len(source.lstrip())
     yield f"      {escape(source[indent:])}"
-    if frame.marked is not None:
+    if frame.marked is not None and source == frame.source:
         start, end = frame.marked
         yield f"      {' ' * (start - indent)}{colours.mark}{'^' * (end - start)}{colours.plain}"
 

@@ -1,7 +1,7 @@
 """A failure as a page for the browser of its author: one file, nothing loaded, no script.
 
 What failed last stands first; frames of the author are open, with the lines around, others can be opened.
-Every text is escaped here, at the place where it enters.
+Every text is hidden from whom it does not concern (`hide`) and escaped here, at the place where it enters.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from html import escape
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
+from penstock.http.redaction import redactor
 from penstock.http.status import reason
 from penstock.observe.failure import CAUSE, CONTEXT, OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from penstock.observe.failure import Frame, Part
 
@@ -51,6 +52,7 @@ pre .at { background: var(--mark); font-weight: 600 }
 u { text-decoration: underline wavy var(--wave); text-decoration-skip-ink: none;
   text-underline-offset: .25em }
 details { margin: .6rem 0; color: var(--soft) }
+details.held { margin: 0; padding: .4rem .9rem; border-top: 1px solid var(--line) }
 details .frame { margin-left: 1rem; color: var(--text) }
 summary { cursor: pointer }
 .note { margin: .3rem 0; white-space: pre-wrap; color: var(--soft) }
@@ -65,9 +67,18 @@ footer { margin-top: 2.2rem; color: var(--soft); font-size: .87rem }
 
 
 def render_page(
-    parts: Sequence[Part], *, title: str, status: int, facts: Iterable[tuple[str, str]], trace_id: str
+    parts: Sequence[Part],
+    *,
+    title: str,
+    status: int,
+    facts: Iterable[tuple[str, str]],
+    trace_id: str,
+    hide: Callable[[str], str] = str,
 ) -> str:
-    """Return the page for the exceptions `parts`, the last of which is the failure."""
+    """Return the page for the exceptions `parts`, the last of which is the failure. `hide` returns a text
+    without its secrets.
+    """
+    parts = [_hidden(part, hide) for part in parts]
     failure = parts[-1]
     body = [
         f"<header><p>{escape(title)} · {status} {escape(reason(status))}</p>",
@@ -92,6 +103,14 @@ def render_page(
         f"<title>{escape(failure.summary)}</title><style>{_STYLE}</style></head>"
         f"<body><main>{''.join(body)}</main></body></html>\n"
     )
+
+
+def _hidden(part: Part, hide: Callable[[str], str]) -> Part:
+    frames = [
+        frame._replace(variables=tuple((name, hide(value)) for name, value in frame.variables))
+        for frame in part.frames
+    ]
+    return part.shown_by(hide)._replace(frames=frames)
 
 
 def _notes(part: Part) -> str:
@@ -124,14 +143,24 @@ def _frame(frame: Frame) -> str:
     code = f"<pre>{listing}</pre>" if listing else ""
     within = f" <span>in {escape(frame.function)}</span>" if frame.function else ""
     place = f"{name}:{frame.line}{within}"
-    return f'<div class="frame"><div class="place">{place}</div>{code}</div>'
+    return f'<div class="frame"><div class="place">{place}</div>{code}{_variables(frame)}</div>'
+
+
+def _variables(frame: Frame) -> str:
+    if not frame.variables:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td><code>{escape(value)}</code></td></tr>"
+        for name, value in frame.variables
+    )
+    return f'<details class="held"><summary>Variables</summary><table>{rows}</table></details>'
 
 
 def _line(number: int, text: str, frame: Frame) -> str:
-    text = text.rstrip()
+    text = redactor().text(whole := text.rstrip())
     if number != frame.line:
         return f"<div><i>{number}</i>{escape(text)}</div>"
-    if frame.marked is not None:
+    if frame.marked is not None and text == whole:
         start, end = frame.marked
         shown = f"{escape(text[:start])}<u>{escape(text[start:end])}</u>{escape(text[end:])}"
     else:

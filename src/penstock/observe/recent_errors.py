@@ -12,12 +12,15 @@ from collections import deque
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from penstock.http.redaction import redactor
+
 if TYPE_CHECKING:
     from penstock.http.request import Request
 
 LEAST_STATUS: Final = 500
 KEPT: Final = 50
 _PATH_CHARS: Final = 120
+_READ_CHARS: Final = 2048  # more than is shown: half a secret is not known for one
 _NAME_CHARS: Final = 80
 
 
@@ -44,7 +47,7 @@ class RecentErrors:
     def note(self, request: Request, status: int, route: str | None = None) -> None:
         """Keep what identifies a reply that was an error; `route` defaults to the request's."""
         at, trace_id = time.time(), request.trace_id
-        path = request.raw_path[: _PATH_CHARS + 1]
+        path = request.raw_path[:_READ_CHARS]
         with self._lock:
             self._count += 1
             self._ring.append(
@@ -72,7 +75,7 @@ class RecentErrors:
 
 
 def _describe(noted: _Noted) -> dict[str, Any]:
-    path = noted.raw_path.decode("ascii", "replace")
+    path = redactor().path(noted.raw_path)
     return {
         "number": noted.number,
         "time": round(noted.at, 3),

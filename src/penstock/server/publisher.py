@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.http.handler import TASK
+from penstock.http.redaction import redactor
 from penstock.observe import checks, recent_errors, stores
 from penstock.observe.overview import Figures
 from penstock.observe.release import get_release
@@ -132,12 +133,12 @@ class Publisher:
 
 
 def _describe(since: float, connection: Any, request: Request) -> dict[str, Any]:
-    path = request.raw_path.decode("ascii")
-    target = f"{path[:_LINE_CHARS]}{'...' if len(path) > _LINE_CHARS else ''}"
-    query = "?[redacted]" if request.raw_query else ""
+    # Redacted before it is cut: half a secret is not known for one.
+    target = redactor().target(request.raw_path, request.raw_query)
+    target = f"{target[:_LINE_CHARS]}{'...' if len(target) > _LINE_CHARS else ''}"
     endpoint = connection.endpoint
     return {
-        "line": f"{request.method} {target}{query} HTTP/{request.http_version}",
+        "line": f"{request.method} {target} HTTP/{request.http_version}",
         "route": endpoint.route if endpoint is not None else None,
         "since": since,
         "runs": _find_place(connection, endpoint),

@@ -167,4 +167,6 @@ class WebSocket:
             self._session.refuse(problem(403))
 
     def __repr__(self) -> str:
-        return f"<WebSocket {self.request.raw_path.decode('ascii')}>"
+        from penstock.http.redaction import redactor
+
+        return f"<WebSocket {redactor().path(self.request.raw_path)}>"
