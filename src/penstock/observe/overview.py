@@ -208,6 +208,7 @@ class Overview:
             rss_bytes += measure_rss(self.front.pid)
         return {
             "status": self.status,
+            "failed": self.failed,
             "release": self.release,
             "pid": self.front.pid,
             "uptime_seconds": age_of(self.front.started, self.now),

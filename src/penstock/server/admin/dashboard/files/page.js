@@ -56,6 +56,8 @@ const ADVICE = {
   stuck: "No worker can answer: the loop of each stands still.",
   draining: "The server is draining: it takes no new connection and ends when the last request is answered.",
   starting: "No worker is ready yet.",
+  failing: "Critical checks fail in every worker, so /readyz says 503.",
+  degraded: "Requests are served, but a check fails.",
 };
 
 function showState() {
@@ -67,8 +69,9 @@ function showState() {
   } else if (latest) {
     const stuck = latest.workers.filter(row => stateOf(row)[1] === "bad");
     if (latest.status !== "ok") {
-      [kind, word] = [latest.status === "stuck" ? "bad" : "warn", latest.status];
-      problems.push([kind, `${ADVICE[latest.status] || latest.status} Since ${clock(latest.time - latest.status_for_seconds)}.`]);
+      [kind, word] = [["stuck", "failing"].includes(latest.status) ? "bad" : "warn", latest.status];
+      const failed = latest.failed.length ? ` Failed: ${latest.failed.join(", ")}.` : "";
+      problems.push([kind, `${ADVICE[latest.status] || latest.status}${failed} Since ${clock(latest.time - latest.status_for_seconds)}.`]);
     }
     if (stuck.length && latest.status !== "stuck") {
       kind = "bad";
