@@ -33,6 +33,7 @@ NAMES = (
     "multipart",
     "many_clients",
     "websocket",
+    "observing",
     "servers",
     "injection",
     "tls",

@@ -31,6 +31,7 @@ FIGURES = {
     "many_clients": ["20 clients x 1 MiB", "failed", "MB/s", "ms CPU/GB", "MB resident"],
     "tls": ["hello over TLS", "penstock-inline", "req/s", "us CPU/req"],
     "websocket": ["echo of 125 octets", "echo of 4096 octets", "msg/s", "us CPU/msg"],
+    "observing": ["all off", "figures and traces", "and JSON access log", "req/s", "us CPU/req"],
     "servers": ["penstock-threads", "penstock-inline", "req/s", "us CPU/req"],
 }
 
