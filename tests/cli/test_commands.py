@@ -285,6 +285,8 @@ def other_value(setting):
         "access_log_file": "access.log",
         "ws_compression": "false",
         "log_level": "error",
+        "redact": "customer-id",
+        "redact_pattern": "case [0-9]{1,4}",
         "server_header": "penstock",
         "release": "r7",
         "server_timing": "true",

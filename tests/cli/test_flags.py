@@ -814,6 +814,37 @@ def test_access_log_has_a_line_for_each_request(tmp_path, flag, is_logged):
     assert ('"GET / HTTP/1.1" 200' in printed) is is_logged
 
 
+def line_in_flight(folder, target, *words):
+    """How the status of the server tells a request that is under way."""
+    path = folder / "admin.sock"
+    with serving(folder, "--admin", f"unix:{path}", *words) as server, server.connect(request(target)):
+        end = time.monotonic() + WAIT_S
+        while not (found := re.search(rb"GET /wait[^ ]* HTTP", ask_unix(path, "/status"))):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        server.get("/release")
+    return found[0]
+
+
+def test_redact_hides_values_of_a_name(tmp_path):
+    line = line_in_flight(tmp_path, "/wait?customerId=77&page=2", "--redact", "customer-id")
+
+    assert line == b"GET /wait?customerId=[redacted]&page=2 HTTP"
+
+
+def test_redact_pattern_hides_what_it_finds(tmp_path):
+    line = line_in_flight(tmp_path, "/wait?case=AB-77&page=2", "--redact-pattern", "[A-Z]{1,3}-[0-9]+")
+
+    assert line == b"GET /wait?case=[redacted]&page=2 HTTP"
+
+
+def test_redact_pattern_that_is_none_is_refused_at_the_start(penstock, tmp_path):
+    done = penstock("run", "shop:app", "--redact-pattern", "(")
+
+    assert done.returncode == 2
+    assert "redact_pattern" in done.stderr or "--redact-pattern" in done.stderr
+
+
 def test_log_file_gets_the_log(tmp_path):
     with serving(tmp_path, "--log-file", "server.log") as server:
         server.get("/")

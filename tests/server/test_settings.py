@@ -32,6 +32,8 @@ SPECIAL = {
     "log_file": ("one", "two", "three"),
     "access_log_file": ("one", "two", "three"),
     "ws_compression": ("false", "true", "false"),
+    "redact": ("customer-id", "plate", "vin"),
+    "redact_pattern": ("one-[0-9]", "two{1,2}", "three"),
     "log_level": ("debug", "error", "warning"),
     "server_header": ("one", "two", "three"),
     "release": ("one", "@two", "three"),

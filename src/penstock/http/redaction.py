@@ -59,8 +59,8 @@ class Redactor:
 
     def configure(self, names: Iterable[str] = (), patterns: Iterable[str] = ()) -> None:
         """Set what the settings say; what code added stays. ApplicationError for what is no expression."""
-        self._set_names = tuple(names)
-        self._set_patterns = tuple(compile_pattern(pattern) for pattern in patterns)
+        compiled = tuple([compile_pattern(pattern) for pattern in patterns])
+        self._set_names, self._set_patterns = tuple(names), compiled
         self._prepare()
 
     def add_names(self, *names: str) -> None:
@@ -82,6 +82,12 @@ class Redactor:
         names = SecretNames((*self._set_names, *self._added_names))
         self._stems = re.compile("|".join(map(re.escape, names.stems)))
         self._names = names
+
+    def configured(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return all names and expressions there are beside ours, as `configure` of another process takes
+        them.
+        """
+        return (*self._set_names, *self._added_names), tuple(one.pattern for one in self._patterns)
 
     def is_secret(self, name: str) -> bool:
         """Tell whether a name is one of a secret.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.http.redaction import redactor
 from penstock.observe.log_file import open_log_files
 from penstock.observe.logs import configure
 from penstock.observe.release import settle_release
@@ -56,6 +57,7 @@ def _serve(
     files: LogFiles,
     admin: LocalAdmin | None,
 ) -> int:
+    redactor().configure(config.redact, config.redact_pattern)
     tls = read_certificates(config)
     give_up_root(config, tls)
     open_own_area()

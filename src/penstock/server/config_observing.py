@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from penstock.server.kinds import Bind, Choice, Maybe, Seconds, Switch, Text
+from penstock.server.kinds import Bind, Choice, Expression, Maybe, Seconds, Several, Switch, Text
 from penstock.server.setting import LOG, OBSERVING, setting
 
 
@@ -21,6 +21,19 @@ class ObservingConfig:
     )
     log_level: str = setting(
         "info", LOG, Choice("debug", "info", "warning", "error", "critical"), "least severity that is logged"
+    )
+
+    redact: tuple[str, ...] = setting(
+        (),
+        LOG,
+        Several(Text("NAME", "a name such as customer-id")),
+        "hide values of this name as those of passwords are hidden; may be repeated",
+    )
+    redact_pattern: tuple[str, ...] = setting(
+        (),
+        LOG,
+        Several(Expression(), is_whole=True),
+        "hide what this regular expression finds, or its groups; may be repeated",
     )
 
     release: str | None = setting(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
+from penstock.errors import ApplicationError
 from penstock.server.address import EXPECTED, EXPECTED_OPENED, Inherited, parse_address
 
 _DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -183,18 +184,23 @@ class Host:
 
 
 class Several:
-    """Any number of values of one kind: a flag given repeatedly, a list in a file, or a text with commas."""
+    """Any number of values of one kind: a flag given repeatedly, a list in a file, or a text with commas;
+    `is_whole`: a comma is part of the value.
+    """
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, *, is_whole: bool = False) -> None:
         self.kind = kind
+        self._is_whole = is_whole
         self.metavar = kind.metavar
         self.expected = kind.expected
 
     def read(self, value: object) -> tuple[Any, ...]:
         """Each of them, read by its kind; an empty text is none."""
-        items = [value] if isinstance(value, str) else value
+        items = [value] * bool(value) if isinstance(value, str) else value
         if not isinstance(items, list | tuple):
             raise _unexpected(self, value)
+        if self._is_whole:
+            return tuple(map(self.kind.read, items))
         parts: list[object] = []
         for item in items:
             parts.extend(filter(None, map(str.strip, item.split(","))) if isinstance(item, str) else [item])
@@ -338,6 +344,27 @@ class Secret:
     def show(self, value: str | None) -> str:
         """Whether there is one."""
         return "none" if value is None else "********"
+
+
+class Expression:
+    """A regular expression for what is secret in a text."""
+
+    metavar = "REGEX"
+    expected = "a regular expression that does not match the empty text"
+
+    def read(self, value: object) -> str:
+        """The text."""
+        from penstock.http.redaction import compile_pattern  # here: it takes a while to import
+
+        try:
+            compile_pattern(value)  # type: ignore[arg-type]  # told
+        except ApplicationError:
+            raise _unexpected(self, value) from None
+        return str(value)
+
+    def show(self, value: str) -> str:
+        """The text."""
+        return value
 
 
 class FieldValue:

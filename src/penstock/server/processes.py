@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from penstock.http.current import call_for, portable
+from penstock.http.redaction import redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger("penstock.server")
 
 
-def _begin() -> None:
-    """Leave stopping to the server, since a Ctrl-C goes to the whole process group; and never outlive it,
-    however it ended: a pool process that waits for work does not notice a server that was killed.
+def _begin(names: tuple[str, ...], patterns: tuple[str, ...]) -> None:
+    """Hide the same secrets. Leave stopping to the server, since a Ctrl-C goes to the whole process group;
+    and never outlive it, however it ended: a pool process that waits for work does not notice a server that
+    was killed.
     """
+    redactor().configure(names, patterns)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="penstock-parent", daemon=True).start()
 
@@ -93,7 +96,10 @@ class ProcessPool:
         from concurrent.futures import ProcessPoolExecutor
 
         self._executor = ProcessPoolExecutor(
-            self._size, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+            self._size,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_begin,
+            initargs=redactor().configured(),
         )
         self._calls[self._executor] = 0
         return self._executor

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.errors import ConfigError
+from penstock.http.redaction import redactor
 from penstock.observe.log_file import open_log_files
 from penstock.observe.logs import configure
 from penstock.server.admin.endpoint import open_supervised
@@ -36,6 +37,7 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
     if config.reload:
         config = hurried(config)
     config.check_together()
+    redactor().configure(config.redact, config.redact_pattern)
     set_umask(config)
     identity = find_identity(config)
     files = open_log_files(config.log_file, config.access_log_file, identity and identity[:2])
