@@ -29,6 +29,7 @@ NAMES = (
     "import_time",
     "cold_start",
     "memory",
+    "metrics",
     "files",
     "multipart",
     "many_clients",

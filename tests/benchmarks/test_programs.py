@@ -27,6 +27,7 @@ FIGURES = {
     "import_time": ["import penstock", "every public name", "third-party modules"],
     "cold_start": ("start of Python", "first reply of 300 typed routes", "ms CPU"),
     "memory": ["300 idle", "KB/connection", "64 active beside 300 idle"],
+    "metrics": ["count a request", "8 processes, 200 routes", "ms", "MB more"],
     "files": ["10k.html", "200k.bin", "penstock-mounted", "req/s", "us CPU/req"],
     "many_clients": ["20 clients x 1 MiB", "failed", "MB/s", "ms CPU/GB", "MB resident"],
     "tls": ["hello over TLS", "penstock-inline", "req/s", "us CPU/req"],
