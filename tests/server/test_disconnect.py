@@ -125,7 +125,7 @@ def test_a_stream_that_nobody_will_read_is_closed(leave: str):
             server.wait_idle()
         gate.open()
 
-        assert closed.wait(5)
+        assert closed.wait(20)
         server.wait_idle()
 
 

@@ -36,7 +36,7 @@ def events(form: str, request: Request) -> Any:
 @pytest.mark.parametrize("form", ["async", "sync"])
 def test_a_stream_is_told_and_ends_by_itself(form: str):
     call = endpoint("inline", lambda request: StreamResponse(events(form, request)))
-    with serve({"/": call}, drain_timeout_s=20) as server, server.connect(request("/")) as client:
+    with serve({"/": call}, drain_timeout_s=60) as server, server.connect(request("/")) as client:
         wait_until(lambda: client.receive() and b";" in client.octets, "the stream runs")
 
         server.begin_stop()
@@ -44,7 +44,7 @@ def test_a_stream_is_told_and_ends_by_itself(form: str):
 
         assert reply and reply.content.endswith(b";told")
         client.close()
-        server.join(5)
+        server.join()
 
 
 @pytest.mark.parametrize("run", ["task", "thread"])
@@ -75,7 +75,7 @@ def test_a_handler_that_waits_for_it_is_told_and_its_reply_says_close(run: str):
         assert reply and reply.content == b"False True"
         assert reply.closes
         client.close()
-        server.join(5)
+        server.join()
 
 
 def test_who_gives_up_waiting_leaves_nothing_behind():

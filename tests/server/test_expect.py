@@ -66,7 +66,7 @@ def test_continue_waits_until_a_stream_is_read(run: str):
         client.socket.settimeout(0.05)
         with pytest.raises(TimeoutError):
             client.receive()
-        client.socket.settimeout(5)
+        client.socket.settimeout(20)
 
         gate.open()
         while not client.octets.endswith(b"\r\n\r\n"):

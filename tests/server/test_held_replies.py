@@ -146,7 +146,7 @@ def test_a_head_cut_behind_a_request_is_answered_when_its_rest_comes():
 def test_a_head_begun_behind_a_held_reply_that_is_read_slowly_has_its_deadline():
     content = b"x" * 60_000
     routes = {"/": endpoint("inline", lambda request: Response(content))}
-    with serve(routes, head_timeout_s=0.3) as running:
+    with serve(routes, head_timeout_s=2.0) as running:
         others = connect_all(running)
         slow = running.connect(receive_buffer_bytes=4096)
         wait_until(lambda: len(running.connections) == CLIENTS + 1, "the connection is accepted")
@@ -242,7 +242,7 @@ def test_threads_hold_replies_while_requests_wait(monkeypatch):
 
 
 def test_no_reply_waits_for_the_slow_request_behind_it(monkeypatch):
-    monkeypatch.setattr("penstock.server.threads._LOOK_S", 0.3)
+    monkeypatch.setattr("penstock.server.threads._LOOK_S", 1.5)
     calls, gate = [], Gate()
     with one_thread(monkeypatch, calls, gate) as (running, clients):
         with one_turn(running):

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import random
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -45,9 +46,9 @@ def check_504(server: Running, target: str = "/", method: str = "GET", **options
     assert reply.closes
     assert reply.get("content-type") == "application/problem+json"
     assert json.loads(reply.content)["trace_id"] == TRACE_ID
-    assert TIMEOUT_S * 0.9 < time.monotonic() - begun < 5
+    assert TIMEOUT_S * 0.9 < time.monotonic() - begun < 15  # the handlers take 20
     (dump,) = dumps(server)
-    assert f"<Request {method} {target}>: no answer for 0." in dump
+    assert re.search(rf"<Request {method} {re.escape(target)}>: no answer for \d+\.\d", dump)
     assert TRACE_ID in dump
     return dump
 
@@ -84,7 +85,7 @@ def test_a_thread_past_its_deadline_is_answered_for_and_its_late_answer_thrown_a
     with serve({"/": endpoint("thread", call)}, handler_timeout_s=TIMEOUT_S) as server:
         dump = check_504(server)
         gate.open()
-        assert finished.wait(5)
+        assert finished.wait(20)
         wait_until(lambda: server.log.messages("has ended its work after all"), "the thread ends")
         wait_until(lambda: server.server.thread_pool()["total_workers"] == 0, "it is counted no more")
 
@@ -103,26 +104,25 @@ def test_who_answers_in_time_is_not_touched(kind: str):
         return TextResponse("ok")
 
     one = endpoint(kind, nap if kind == "task" else nap_sync)
-    with serve({"/": one}, handler_timeout_s=0.4, idle_timeout_s=20) as server, server.connect() as client:
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end:
+    with serve({"/": one}, handler_timeout_s=2.0, idle_timeout_s=60) as server, server.connect() as client:
+        for _ in range(10):
             reply = client.ask("/")
             assert reply.status == 200
             assert not reply.closes
-        time.sleep(0.5)  # nothing of the last one's deadline is left
+        time.sleep(2.6)  # nothing of the last one's deadline is left: twice looked at, every 0.5 s
         assert client.ask("/").status == 200
         assert dumps(server) == []
 
 
 def test_an_idle_connection_keeps_its_own_deadline_after_a_handler_with_one():
-    one = endpoint("thread", lambda request: TextResponse("ok"), timeout_s=5)
+    one = endpoint("thread", lambda request: TextResponse("ok"), timeout_s=60)
     with serve({"/": one}, idle_timeout_s=0.3) as server, server.connect() as client:
-        client.ask("/")
         begun = time.monotonic()
+        client.ask("/")
 
         assert client.ends()
 
-        assert 0.2 < time.monotonic() - begun < 2
+        assert 0.2 < time.monotonic() - begun < 20
 
 
 @pytest.mark.parametrize("kind", ["task", "thread"])
@@ -220,15 +220,16 @@ def test_a_thread_whose_client_has_left_is_lost_and_replaced_all_the_same():
 
 
 def test_a_task_whose_client_has_left_is_cancelled_at_its_deadline():
-    ended = []
+    took_s = []
     gate = Gate()
 
     async def call(request: Request) -> Response:
+        begun = time.monotonic()
         try:
             gate.reached.set()
             await asyncio.sleep(20)
         finally:
-            ended.append(time.monotonic())
+            took_s.append(time.monotonic() - begun)
         return TextResponse("late")
 
     with serve({"/": endpoint("task", call)}, handler_timeout_s=0.4) as server:
@@ -237,8 +238,8 @@ def test_a_task_whose_client_has_left_is_cancelled_at_its_deadline():
         client.reset()
         server.wait_idle()
 
-        assert not ended
-        wait_until(lambda: ended, "it is cancelled")
+        wait_until(lambda: took_s, "it is cancelled")
+        assert took_s[0] > 0.35, "not when its client leaves"
         assert len(dumps(server)) == 1
 
 
@@ -246,19 +247,19 @@ def test_a_task_whose_client_has_left_is_cancelled_at_its_deadline():
 def test_the_deadline_counts_until_the_response_begins(form: str):
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(5):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
             yield b"x"
 
     def pieces_sync() -> Iterator[bytes]:
         for _ in range(5):
-            time.sleep(0.1)
+            time.sleep(0.5)
             yield b"x"
 
     one = endpoint(
         "thread" if form == "sync" else "task",
         lambda request: StreamResponse(pieces() if form == "async" else pieces_sync()),
     )
-    with serve({"/": one}, handler_timeout_s=0.25) as server, server.connect() as client:
+    with serve({"/": one}, handler_timeout_s=1.8) as server, server.connect() as client:
         for _ in range(2):
             reply = client.ask("/")
             assert reply.status == 200
@@ -277,14 +278,14 @@ def test_the_time_a_handler_waits_for_content_is_its_clients(kind: str):
         return Response(request.stream.read_sync())  # type: ignore[attr-defined]
 
     one = endpoint(kind, read if kind == "task" else read_sync, streams_body=True)
-    with serve({"/": one}, handler_timeout_s=0.3) as server:
-        with server.connect(request("/", "POST", "Content-Length: 6")) as client:
-            for _ in range(6):
-                time.sleep(0.1)
+    with serve({"/": one}, handler_timeout_s=1.5) as server:
+        with server.connect(request("/", "POST", "Content-Length: 4")) as client:
+            for _ in range(4):
+                time.sleep(0.5)
                 client.send(b"x")
             reply = client.take()
 
-        assert reply and reply.content == b"x" * 6
+        assert reply and reply.content == b"x" * 4
 
 
 @pytest.mark.parametrize("kind", ["task", "thread"])
@@ -335,7 +336,7 @@ def test_a_client_that_sends_no_content_at_all_is_cut_off_though_the_handler_wai
             reply = client.take()
 
         assert reply and reply.status == 408
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 20
 
 
 def test_replies_to_pipelined_requests_before_it_arrive_and_those_after_it_do_not():
@@ -359,27 +360,30 @@ def test_a_def_handler_that_returns_a_coroutine_keeps_the_deadline_it_began_with
         return TextResponse("late")
 
     def call(request: Request) -> Any:
-        time.sleep(0.15)
+        time.sleep(2.0)
         return later()
 
-    with serve({"/": endpoint("thread", call)}, handler_timeout_s=0.3) as server:
+    with serve({"/": endpoint("thread", call)}, handler_timeout_s=2.4, linger_timeout_s=0.2) as server:
         begun = time.monotonic()
 
         assert server.ask("/").status == 504
 
-        assert time.monotonic() - begun < 0.44
+        assert time.monotonic() - begun < 4.4
 
 
 @pytest.mark.parametrize("kind", ["task", "thread"])
 def test_an_answer_at_the_very_deadline_is_one_whole_reply(kind: str):
     chance = random.Random(504)
 
+    def length_s() -> float:
+        return chance.choice((0.0, *(chance.uniform(0.05, 0.15) for _ in range(3))))
+
     async def nap(request: Request) -> Response:
-        await asyncio.sleep(chance.uniform(0.05, 0.15))
+        await asyncio.sleep(length_s())
         return TextResponse("whole")
 
     def nap_sync(request: Request) -> Response:
-        time.sleep(chance.uniform(0.05, 0.15))
+        time.sleep(length_s())
         return TextResponse("whole")
 
     one = endpoint(kind, nap if kind == "task" else nap_sync)
@@ -388,7 +392,7 @@ def test_an_answer_at_the_very_deadline_is_one_whole_reply(kind: str):
 
         def ask_often() -> None:
             client = server.connect()
-            for _ in range(15):
+            for _ in range(20):
                 reply = client.ask("/")
                 seen.append(reply.status)
                 if reply.closes:
@@ -403,11 +407,11 @@ def test_an_answer_at_the_very_deadline_is_one_whole_reply(kind: str):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         wait_until(lambda: server.server.thread_pool()["active_workers"] == 0, "all have ended")
 
-    assert len(seen) == 8 * 15
-    assert set(seen) == {200, 504}
+    assert len(seen) == 8 * 20
+    assert {200, 504} <= set(seen) <= {200, 503, 504}  # 503: every thread is late, and every one in its place
 
 
 def test_a_thread_that_a_cancelled_coroutine_waited_for_is_replaced():
@@ -446,7 +450,7 @@ def test_work_for_a_thread_that_nobody_waits_for_any_more_is_not_begun():
     with serve(routes, threads=1) as server, server.connect(request("/wait")) as client:
         gate.wait_reached()
         assert server.ask("/").status == 504
-        assert told.wait(10), "the handler is cancelled, soon after the 504"
+        assert told.wait(20), "the handler is cancelled, soon after the 504"
         gate.open()
         assert client.take()
         assert client.ask("/wait").status == 200
@@ -472,7 +476,7 @@ def test_a_late_stream_of_a_thread_is_closed():
         check_504(server)
         gate.open()
 
-        assert closed.wait(5)
+        assert closed.wait(20)
 
 
 def test_a_task_that_fails_while_it_is_cancelled_is_logged():
@@ -585,7 +589,7 @@ def test_a_wsgi_application_past_the_deadline_is_answered_for():
     with serve(WSGIHandler(application), handler_timeout_s=TIMEOUT_S) as server:
         dump = check_504(server)
         gate.open()
-        assert closed.wait(5)
+        assert closed.wait(20)
 
     assert "in application\n" in dump
 

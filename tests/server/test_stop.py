@@ -189,7 +189,7 @@ class Endless:
 
     def thread(self, request: Request) -> Response:
         self.reached.set()
-        self.release.wait(20)
+        self.release.wait(60)
         return TextResponse("?")
 
     def routes(self) -> dict[str, Any]:
@@ -219,13 +219,13 @@ def test_at_the_drain_deadline_the_rest_is_cut_off(name: str, timeout_s: float):
         is_reading = name.startswith("/read")
         octets = request(name, "POST", "Content-Length: 10") + b"abc" if is_reading else request(name)
         with server.connect(octets, receive_buffer_bytes=4_096):
-            assert endless.reached.wait(5)
+            assert endless.reached.wait(20)
             begun = time.monotonic()
 
             server.begin_stop()
             server.join()
 
-            assert time.monotonic() - begun < timeout_s + 2.5
+            assert time.monotonic() - begun < timeout_s + 15
             assert server.exit_status == 0
             assert server.log.messages("were cut off")
     endless.release.set()
@@ -265,7 +265,7 @@ def test_a_shutdown_that_hangs_is_bounded():
         begun = time.monotonic()
         server.stop()
 
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 15
         assert server.log.messages("did not stop within")
 
 
@@ -306,7 +306,7 @@ def test_a_signal_stops_in_order(number: signal.Signals):
         assert reply and reply.content == b"slow"
         assert reply.closes
         client.close()
-        assert server.process.wait(5) == 0
+        assert server.process.wait(20) == 0
     assert any("the application stops" in line for line in server.log)
 
 
@@ -320,9 +320,9 @@ def test_a_second_signal_stops_at_once(target: str):
         begun = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
 
-        assert server.process.wait(5) == 130
+        assert server.process.wait(20) == 130
 
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 15  # drained, it would be 20
         client.close()
 
 
@@ -332,9 +332,9 @@ def test_a_handler_that_cannot_be_cancelled_does_not_keep_the_process():
             begun = time.monotonic()
             server.process.send_signal(signal.SIGTERM)
 
-            assert server.process.wait(10) == 0
+            assert server.process.wait(20) == 0
 
-            assert time.monotonic() - begun < 7
+            assert time.monotonic() - begun < 18
 
 
 def test_a_port_can_be_taken_again_at_once():

@@ -208,7 +208,7 @@ def test_a_head_that_cannot_be_sent_is_a_500_and_the_iterator_is_closed(form: st
         replies = [client.take() for _ in range(301)]
 
         assert [reply.status for reply in replies if reply] == [500] * 300 + [200]
-        assert closed.wait(5)
+        assert closed.wait(20)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -306,7 +306,7 @@ def test_the_iterator_is_closed_once_when_the_client_leaves(form: str, leave: st
     tracked = Tracked(form, b"tick" if state == "running" else PIECE, 0.005 if state == "running" else 0.0)
     with serve({"/": endpoint("inline", tracked.call), "/ok": OK}) as server:
         client = server.connect(request("/"), receive_buffer_bytes=4_096)
-        assert tracked.begun.wait(5)
+        assert tracked.begun.wait(20)
         if state == "blocked":
             wait_until(lambda: server.connections[0].unsent is not None, "the client takes no more")
 
@@ -323,7 +323,7 @@ def test_an_async_iterator_that_waits_is_told_that_the_client_has_left():
     tracked = Tracked("async", b"tick", 3_600)
     with serve({"/": endpoint("inline", tracked.call)}) as server:
         client = server.connect(request("/"))
-        assert tracked.begun.wait(5)
+        assert tracked.begun.wait(20)
 
         client.close()
 
@@ -337,7 +337,7 @@ def test_clean_up_that_raises_is_logged_and_the_connection_closed(form: str, fau
     tracked = Tracked(form, b"tick", 0.005, fault)
     with serve({"/": endpoint("inline", tracked.call), "/ok": OK}, faults=True) as server:
         client = server.connect(request("/"))
-        assert tracked.begun.wait(5)
+        assert tracked.begun.wait(20)
 
         client.close()
 
@@ -437,5 +437,5 @@ def test_head_of_a_stream_closes_its_iterator_unused(form: str):
 
     with serve({"/": endpoint("inline", call)}) as server, server.connect() as client:
         assert client.ask("/", "HEAD").status == 200
-        assert closed.wait(5)
+        assert closed.wait(20)
         assert not tracked.begun.is_set()

@@ -237,7 +237,7 @@ def test_a_stop_does_not_wait_for_a_handshake(pair):
         begun = time.monotonic()
         server.stop()
 
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
 
 
 def test_the_name_asked_for_chooses_the_certificate(authority):

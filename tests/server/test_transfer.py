@@ -176,7 +176,7 @@ def test_slow_readers_hold_no_thread_and_nobody_up(path, way):
         started = time.monotonic()
         for _ in range(50):
             assert running.ask("/hello").content == b"hello"
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
         assert running.server.thread_pool()["active_workers"] == 0
         for client in slow:
             client.reset()
@@ -203,7 +203,7 @@ def test_a_trickling_reader_is_cut_off(path, way):
 
 
 def test_a_steady_reader_has_all_the_time_it_needs(path, way):
-    with serve(routes(path), write_timeout_s=0.5) as running:
+    with serve(routes(path), write_timeout_s=2.0) as running:
         client = running.connect(request("/inline"), receive_buffer_bytes=65_536)
         started, received = time.monotonic(), 0
         client.take_head()
@@ -214,8 +214,8 @@ def test_a_steady_reader_has_all_the_time_it_needs(path, way):
             assert piece, "cut off"
             digest.update(piece)
             received += len(piece)
-            time.sleep(0.03)
-        assert time.monotonic() - started > 1
+            time.sleep(0.05)
+        assert time.monotonic() - started > 2.2
         assert digest.digest() == hashlib.sha256(path.read_bytes()).digest()
 
 
