@@ -76,6 +76,20 @@ async def stream(n: int) -> StreamResponse:
     return StreamResponse(pieces())
 
 
+@app.get("/overdue", timeout_s=0.05)
+async def overdue() -> None:
+    await asyncio.sleep(30)
+
+
+@app.get("/breaks")
+async def breaks() -> StreamResponse:
+    async def pieces():
+        yield "a piece"
+        raise RuntimeError("no access with password=hunter2hunter2")
+
+    return StreamResponse(pieces())
+
+
 @app.get("/background/{n}")
 def background(n: int, tasks: BackgroundTasks) -> dict[str, str]:
     tasks.add(work, "behind")

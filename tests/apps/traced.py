@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import random
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +28,7 @@ from penstock import (
 from penstock.http.current import current
 
 app = App()
+random.seed(7)  # as an application may, in each of its workers
 noted: dict[str, Any] = {}
 """What code said that has no reply to say it in; by request id and place."""
 
@@ -42,6 +45,11 @@ def note(place: str) -> None:
 @app.get("/noted")
 def read_noted() -> dict[str, Any]:
     return noted
+
+
+@app.get("/ids")
+def ids(request: Request) -> list[Any]:
+    return [os.getpid(), request.trace_id, request.span_id]
 
 
 @app.get("/inline/{n}", run="inline")

@@ -11,6 +11,7 @@ from penstock import App, TestClient, trace_headers
 from penstock.gateway.asgi import ASGIHandler
 from penstock.gateway.wsgi import WSGIHandler
 from tests.apps import traced
+from tests.e2e.serving import receive, serving
 from tests.gateway.foreign import serving as foreign
 from tests.server.harness import serve, wait_until
 
@@ -189,6 +190,19 @@ def test_each_run_of_periodic_work_is_a_trace_of_its_own(client):
     assert len({run["traceparent"][3:35] for run in runs}) == 5
     assert len({run["traceparent"][36:52] for run in runs}) == 5
     assert all(run["path"] is None and TRACE_ID not in run["traceparent"] for run in runs)
+
+
+def test_workers_never_make_the_same_ids():
+    with serving("tests.apps.traced:app", "--workers", "2", "--preload", may_fail=True) as server:
+        told = []
+        end = time.monotonic() + WAIT_S
+        while len({pid for pid, _, _ in told}) < 2 or len(told) < 40:
+            assert time.monotonic() < end
+            with server.ask("/ids", "Connection: close") as client:
+                told.append(json.loads(receive(client).partition(b"\r\n\r\n")[2]))
+
+    assert len({trace_id for _, trace_id, _ in told}) == len(told)
+    assert len({span_id for _, _, span_id in told}) == len(told)
 
 
 def test_an_application_called_within_another_request_works_for_its_own():

@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ConfigError, MissingExtra
-from penstock.http.trace import read_ids
+from penstock.http.trace import new_span_id, read_ids
 from penstock.observe.release import get_release
 from penstock.observe.spans import Spans
 
@@ -40,8 +40,9 @@ class SpanExport:
         self._provider: Any = None
         """Ours to shut down; None: the application has its own."""
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            ids: Any = _Ids()
             self._provider = TracerProvider(
-                resource=_make_resource(service), id_generator=_make_ids(), shutdown_on_exit=False
+                resource=_make_resource(service), id_generator=ids, shutdown_on_exit=False
             )
             for exporter in _make_exporters():
                 self._provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -69,19 +70,17 @@ def _make_resource(service: str) -> Any:
     return Resource.create(attributes)
 
 
-def _make_ids() -> Any:
-    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+class _Ids:
+    """An `IdGenerator` of ids as those of requests: not by `random` itself, which applications seed."""
 
-    class Ids(RandomIdGenerator):
-        """As those of requests: not by `random` itself, which applications seed."""
+    def generate_trace_id(self) -> int:
+        return int(read_ids(None)[0], 16)
 
-        def generate_trace_id(self) -> int:
-            return int(read_ids(None)[0], 16)
+    def generate_span_id(self) -> int:
+        return int(new_span_id(), 16)
 
-        def generate_span_id(self) -> int:
-            return int(read_ids(None)[1], 16)
-
-    return Ids()
+    def is_trace_id_random(self) -> bool:
+        return True
 
 
 def _make_exporters() -> Iterator[Any]:

@@ -184,7 +184,7 @@ class Span:
 
     def __init__(self, spans: Spans, request: Request, began_ns: int) -> None:
         self._spans = spans
-        self._request = request
+        self._request: Any = request
         self._began_ns = began_ns
         self._span: Any = None
         self._is_over = False
@@ -221,20 +221,20 @@ class Span:
         if self._is_over or self._span is None:
             return
         self._is_over = True
-        span, status = self._span, self.status
+        span, request = self._span, self._request
         if span.is_recording():
-            self._describe(span, status)
+            self._describe(span, request, self.status)
         span.end()
+        self._request = None  # else each keeps the other, and the collector of garbage has to find them
 
-    def _describe(self, span: Any, status: int) -> None:
-        request = self._request
+    def _describe(self, span: Any, request: Request, status: int) -> None:
         route = request.route or self.route
         if route:
             span.update_name(f"{_method_of(request)} {route}")
             span.set_attribute("http.route", route)
         if status and status != LEFT:
             span.set_attribute("http.response.status_code", status)
-        is_error = status >= 500 or (self._failure is not None and not status)
+        is_error = status >= 500 or self._failure is not None  # a stream may fail behind a 200
         if is_error:
             self._spans.fail(span)
         if is_error or status == LEFT:
