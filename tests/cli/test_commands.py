@@ -86,7 +86,7 @@ def test_help_groups_the_flags(penstock):
     [
         (
             (),
-            "which command? new, run, dev, routes, openapi, static, ctl, health, check; `penstock --help` explains them",
+            "which command? new, run, dev, routes, openapi, static, ctl, top, health, check; `penstock --help` explains them",
         ),
         (("rum", "shop:app"), "unknown command 'rum'; did you mean 'run'?"),
         (("zzz",), "unknown command 'zzz'"),

@@ -1,4 +1,4 @@
-"""The command `penstock`: `run`, `dev`, `routes`, `openapi`, `static`, `ctl`, `health`, `check`.
+"""The command `penstock`: `run`, `dev`, `routes`, `openapi`, `static`, `ctl`, `top`, `health`, `check`.
 
 Only arguments are dealt with here; what a command does lies in `server` and `app`. A mistake on the command
 line, in a setting or in the application at start-up is one line on stderr, `penstock: error: ...`, and exit

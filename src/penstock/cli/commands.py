@@ -127,6 +127,13 @@ def ctl(options: Namespace) -> int:
     return act(options, _resolve(options).config)
 
 
+def top(options: Namespace) -> int:
+    """`penstock top`: the live figures of a server, in the terminal."""
+    from penstock.cli.top import act
+
+    return act(options, _resolve(options).config)
+
+
 def _check_start(config: Config) -> None:
     """Find what the start would: values that contradict each other, certificates that cannot be used."""
     config.check_together()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from penstock.cli.plain import show_age, show_plain, show_size
 from penstock.errors import ConfigError, ServerUnreachable
 from penstock.server.suggestion import did_you_mean
 
@@ -84,13 +85,15 @@ def render_status(told: dict[str, Any]) -> str:
     head = ("PID", "STATE", "AGE", "CONNECTIONS", "REQUESTS", "IN FLIGHT", "OLDEST", "THREADS", "RSS")
     rows = [head, *map(_row_of_worker, told["workers"])]
     if any(each.get("release") for each in told["workers"]):
-        releases = ["RELEASE", *(_plain(each.get("release") or "-") for each in told["workers"])]
+        releases = ["RELEASE", *(show_plain(each.get("release") or "-") for each in told["workers"])]
         rows = [(row[0], release, *row[1:]) for row, release in zip(rows, releases, strict=True)]
     lines = [*_summarise(told), "", *align(rows)]
     requests = told["requests"]
     if requests:
         rows = [("AGE", "RUNS", "WORKER", "REQUEST")]
-        rows += [(_age(r["age_seconds"]), r["runs"], str(r["worker"]), _plain(r["line"])) for r in requests]
+        rows += [
+            (show_age(r["age_seconds"]), r["runs"], str(r["worker"]), show_plain(r["line"])) for r in requests
+        ]
         lines += ["", *align(rows)]
         hidden = told["requests_in_flight"] - len(requests)
         if hidden > 0:
@@ -99,9 +102,9 @@ def render_status(told: dict[str, Any]) -> str:
 
 
 def _summarise(told: dict[str, Any]) -> Iterator[str]:
-    age, rss = _age(told["uptime_seconds"]), _size(told["rss_bytes"])
+    age, rss = show_age(told["uptime_seconds"]), show_size(told["rss_bytes"])
     workers = f"{_count(len(told['workers']), 'worker')}, {_count(told['restarts'], 'restart')}"
-    release = f"release {_plain(told['release'])}, " if told.get("release") else ""
+    release = f"release {show_plain(told['release'])}, " if told.get("release") else ""
     yield f"{told['status']}: {release}process {told['pid']} for {age}, {workers}, {rss}"
     connections = _count(told["connections"], "connection")
     requests = f"{_count(told['requests_total'], 'request')} so far, {told['requests_in_flight']} in flight"
@@ -110,7 +113,7 @@ def _summarise(told: dict[str, Any]) -> Iterator[str]:
 
     for name, check in told.get("checks", {}).items():
         if check["status"] != "ok":
-            yield _plain(render_check(name, check))
+            yield show_plain(render_check(name, check))
 
 
 def _row_of_worker(worker: dict[str, Any]) -> tuple[str, ...]:
@@ -118,24 +121,26 @@ def _row_of_worker(worker: dict[str, Any]) -> tuple[str, ...]:
     state = worker["state"]
     still_s, told_s = worker["loop_still_seconds"], worker["figures_age_seconds"]
     if told_s > _STALE_S:
-        state += f", silent for {_age(told_s)}"
+        state += f", silent for {show_age(told_s)}"
     elif still_s > _STALE_S:
-        state += f", loop still for {_age(still_s)}"
+        state += f", loop still for {show_age(still_s)}"
     return (
         str(worker["pid"]),
         state,
-        _age(worker["uptime_seconds"]),
+        show_age(worker["uptime_seconds"]),
         str(worker["connections"]),
         str(worker["requests_total"]),
         str(worker["requests_in_flight"]),
-        _age(worker["oldest_request_seconds"]),
+        show_age(worker["oldest_request_seconds"]),
         f"{pool['active_workers']} of {pool['total_workers']}",
-        _size(worker["rss_bytes"]),
+        show_size(worker["rss_bytes"]),
     )
 
 
 def _render_processes(found: Sequence[dict[str, Any]]) -> str:
-    rows = [(str(p["pid"]), p["role"], _age(p["uptime_seconds"]), _size(p["rss_bytes"])) for p in found]
+    rows = [
+        (str(p["pid"]), p["role"], show_age(p["uptime_seconds"]), show_size(p["rss_bytes"])) for p in found
+    ]
     note = "What they are at is told by the admin endpoint: start the server with --admin, and name it here."
     return "\n".join([*align([("PID", "ROLE", "AGE", "RSS"), *rows]), "", note])
 
@@ -150,25 +155,3 @@ def align(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def _age(seconds: float | None) -> str:
-    """Two units at most: "12.4 s", "3 min 5 s", "1 d 2 h"."""
-    if seconds is None:
-        return "-"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    whole = int(seconds)
-    for size, unit, below, lower in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            return f"{whole // size} {unit} {whole % size // below} {lower}"
-    raise AssertionError
-
-
-def _size(octets: int) -> str:
-    return f"{octets / 2**20:.1f} MiB" if octets else "-"
-
-
-def _plain(text: str) -> str:
-    """Nothing that a terminal would obey: what answers may be anybody."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

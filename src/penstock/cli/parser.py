@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from penstock.cli import commands, ctl, health, new, openapi, static
+from penstock.cli import commands, ctl, health, new, openapi, static, top
 from penstock.errors import ConfigError
 from penstock.server.config import SETTINGS
 from penstock.server.kinds import Several, Switch
@@ -35,6 +35,7 @@ _COMMANDS = {
     "openapi": "print the OpenAPI document of an application",
     "static": "serve the files in a directory",
     "ctl": "ask a running server how it stands, or have it reload, stop, scale, reopen its logs",
+    "top": "show the live figures of a running server: rates, latency, workers, what is slow and what failed",
     "health": health.PURPOSE,
     "check": "show the settings in force and where each comes from; with MODULE:APP, load it too",
 }
@@ -82,7 +83,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             parser.error("new what? Name the project: penstock new shop")
     elif options.command is commands.ctl:
         ctl.check_arguments(options)
-    elif options.application is None and options.command is not commands.check:
+    elif options.command not in (commands.top, commands.check) and options.application is None:
         parser.error(f"{first} what? Name the application: penstock {first} module:app")
     return options
 
@@ -129,6 +130,7 @@ def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: 
         "openapi": "MODULE:APP [--check FILE]",
         "static": "DIR [FLAG ...]",
         "ctl": ctl.USAGE,
+        "top": top.USAGE,
         "check": "[MODULE:APP] [FLAG ...]",
     }
     parser = made.add_parser(
@@ -145,6 +147,8 @@ def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: 
         static.add_arguments(parser)
     elif name == "ctl":
         ctl.add_arguments(parser)
+    elif name == "top":
+        top.add_arguments(parser)
     elif name == "new":
         new.add_arguments(parser)
     else:
@@ -168,6 +172,8 @@ def _add_command(made: argparse._SubParsersAction[_Parser], name: str, purpose: 
 def _takes(name: str, setting: Setting) -> bool:
     if name == "ctl":
         return setting.key in ctl.SETTINGS_TAKEN
+    if name == "top":
+        return setting.key in top.SETTINGS_TAKEN
     return name != "static" or setting.key not in static.NO_FLAGS
 
 
@@ -209,6 +215,8 @@ def _list_flags(options: argparse.Namespace) -> list[str]:
         return ["--help", *openapi.FLAGS]
     if options.command is commands.ctl:
         return ["--help", *ctl.FLAGS, *(s.flag for s in SETTINGS if s.key in ctl.SETTINGS_TAKEN)]
+    if options.command is commands.top:
+        return ["--help", *top.FLAGS, *(s.flag for s in SETTINGS if s.key in top.SETTINGS_TAKEN)]
     switches = [setting.flag for setting in SETTINGS if isinstance(setting.kind, Switch)]
     negations = [flag.replace("--", "--no-") for flag in switches]
     own = static.FLAGS if options.command is commands.static else []

@@ -108,7 +108,7 @@ class Feed:
         """Requests a second; those answered where that is counted, else those begun."""
         grown = max(0, total - self._total) if self._number > 1 else 0
         self._total = total
-        if look is not None:
+        if look is not None and self._windows.has_series:
             grown, seconds = look.total.count, look.seconds
         return round(grown / seconds, 1)
 

@@ -1,19 +1,19 @@
 """Buckets of durations, as people read them: percentiles, and the rows of a heat map.
 
-A bucket is told by its index; 16 divide each power of two of microseconds evenly, and the first 16 are one
-microsecond each. A row of the heat map is half an octave. A percentile is the upper edge of its bucket, so it
-is at most 6.25 % too high and never too low.
+Buckets are those of `metrics.histogram`, told by their numbers, and only those that hold any. A row of the
+heat map is half an octave. A percentile is the upper edge of its bucket, so it is at most 6.25 % too high and
+never too low.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from penstock.observe.metrics.histogram import edge_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PER_OCTAVE: Final = 16
-_PER_OCTAVE_BITS: Final = 4
 _FIRST_BIT: Final = 6
 _LAST_BIT: Final = 25
 HEAT_ROWS: Final = 2 * (_LAST_BIT - _FIRST_BIT)
@@ -22,17 +22,9 @@ QUANTILES: Final = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99}
 EMPTY: Final[dict[str, float | None]] = dict.fromkeys((*QUANTILES, "max_ms"))
 
 
-def lower_edge_us(index: int) -> int:
-    """Return the first microsecond of a bucket."""
-    if index < 2 * _PER_OCTAVE:
-        return index
-    octave, part = divmod(index, _PER_OCTAVE)
-    return (_PER_OCTAVE + part) << (octave - 1)
-
-
 def heat_row(index: int) -> int:
     """Return the row of a bucket, the quickest first."""
-    lower = lower_edge_us(index)
+    lower = edge_of(index)
     bit = lower.bit_length() - 1
     if bit < _FIRST_BIT:
         return 0
@@ -64,4 +56,4 @@ def percentiles(buckets: Mapping[int, int]) -> dict[str, float | None]:
 
 
 def _upper_edge_ms(index: int) -> float:
-    return lower_edge_us(index + 1) / 1000
+    return edge_of(index + 1) / 1000

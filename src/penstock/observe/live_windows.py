@@ -136,6 +136,11 @@ class Windows:
                 del self.routes[name]
 
     @property
+    def has_series(self) -> bool:
+        """False: nobody has counted anything so far."""
+        return bool(self._before)
+
+    @property
     def seconds(self) -> float:
         """How long the looks that are kept span."""
         return sum(look.seconds for look in self._looks)

@@ -34,16 +34,21 @@ _PROC: Final = Path("/proc")
 
 def fetch_status(address: str) -> dict[str, Any]:
     """Return what the admin endpoint at `address` tells. ServerUnreachable: nothing there that does."""
+    return fetch(address, "/status", {"status", "workers", "requests"})
+
+
+def fetch(address: str, path: str, expected: set[str]) -> dict[str, Any]:
+    """Return the JSON at a path of the admin endpoint, which has the members expected. ServerUnreachable."""
     try:
         connection = _Connection(address)
         try:
-            connection.request("GET", "/status", headers={"Host": "localhost"})
+            connection.request("GET", path, headers={"Host": "localhost"})
             reply = connection.getresponse()
             content = reply.read(_LIMIT_BYTES)
         finally:
             connection.close()
         told = json.loads(content)
-        if reply.status != 200 or not {"status", "workers", "requests"} <= set(told):
+        if reply.status != 200 or not expected <= set(told):
             raise ValueError
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

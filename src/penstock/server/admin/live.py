@@ -38,7 +38,7 @@ _AGAIN_MS: Final = 1000
 class Live:
     """The feed, and the Task that feeds it, in the process that answers."""
 
-    def __init__(self, look: Callable[[], Overview], count: Callable[[], Iterable[Series] | None]) -> None:
+    def __init__(self, look: Callable[[], Overview], count: Callable[[], Iterable[Series]]) -> None:
         from penstock import __version__
 
         self.feed = Feed(__version__)

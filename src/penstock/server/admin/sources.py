@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from penstock.observe.live_windows import Series
+from penstock.observe.metrics.gather import gather
 from penstock.observe.overview import Overview
 from penstock.server.admin.live import Live
 
@@ -26,4 +28,8 @@ class Sources:
     @cached_property
     def live(self) -> Live:
         """The live figures, of the process that answers."""
-        return Live(self.look, lambda: None)
+        return Live(self.look, _count)
+
+
+def _count() -> list[Series]:
+    return [Series(each.method, each.route, each.status, each.durations.counts) for each in gather().served]
