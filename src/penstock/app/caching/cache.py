@@ -30,6 +30,7 @@ from penstock.app.stores.guard import guard
 from penstock.app.stores.store import check_ttl
 from penstock.errors import ApplicationError, StoreError
 from penstock.http.json import dumps
+from penstock.observe.metrics.server_metrics import cache_lookups
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _log = logging.getLogger("penstock.store")
+_HIT, _STALE, _MISS = (
+    cache_lookups.labels(cache="values", outcome=outcome) for outcome in ("hit", "stale", "miss")
+)
 
 _FOREVER: Final = float("inf")
 _FIRST_LOOK_S: Final = 0.005
@@ -71,7 +75,8 @@ class Cache:
     def get(self, key: str, default: Any = None, *, type: Any = None) -> Any:
         """Return the value, `default` when there is none that is fresh."""
         entry = self._find(self._wanted(key, type))
-        return default if entry is None or _is_stale(entry) else entry.value
+        is_stale = _count(entry)
+        return default if entry is None or is_stale else entry.value
 
     def set(self, key: str, value: Any, ttl_s: float | None = None, *, tags: Iterable[str] = ()) -> bool:
         """Keep a value; False when the store did not take it. TypeError when it has no JSON form."""
@@ -113,8 +118,9 @@ class Cache:
         """
         wanted = self._wanted(key, type, ttl_s, stale_s, tags)
         entry = self._find(wanted)
+        is_stale = _count(entry)
         if entry is not None:
-            if _is_stale(entry):
+            if is_stale:
                 self._refresh(wanted, make)
             return entry.value
         return self._flights.run(wanted.key, lambda: self._make(wanted, make))
@@ -123,7 +129,8 @@ class Cache:
 
     async def aget(self, key: str, default: Any = None, *, type: Any = None) -> Any:
         entry = await self._afind(self._wanted(key, type))
-        return default if entry is None or _is_stale(entry) else entry.value
+        is_stale = _count(entry)
+        return default if entry is None or is_stale else entry.value
 
     async def aset(
         self, key: str, value: Any, ttl_s: float | None = None, *, tags: Iterable[str] = ()
@@ -159,8 +166,9 @@ class Cache:
         """The same with an `async def make()`; a stale value is made anew in a Task."""
         wanted = self._wanted(key, type, ttl_s, stale_s, tags)
         entry = await self._afind(wanted)
+        is_stale = _count(entry)
         if entry is not None:
-            if _is_stale(entry):
+            if is_stale:
                 self._arefresh(wanted, make)
             return entry.value
         return await self._loop_flights.run(wanted.key, lambda: self._amake(wanted, make))
@@ -443,6 +451,16 @@ class _Lock:
         look_s = self._look_s
         self._look_s = min(look_s * 1.5, _LONGEST_LOOK_S)
         return look_s
+
+
+def _count(entry: Entry | None) -> bool:
+    """Count a look-up, and return whether what it found is stale."""
+    if entry is None:
+        _MISS.inc()
+        return False
+    is_stale = _is_stale(entry)
+    (_STALE if is_stale else _HIT).inc()
+    return is_stale
 
 
 def _is_stale(entry: Entry) -> bool:

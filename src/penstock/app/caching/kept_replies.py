@@ -26,6 +26,7 @@ from penstock.http.handler import INLINE, THREAD
 from penstock.http.kept_response import KeptResponse
 from penstock.http.partial import narrow
 from penstock.http.response import Response
+from penstock.observe.metrics.server_metrics import cache_lookups
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Hashable, Iterable
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from penstock.http.handler import Answer
     from penstock.http.request import Request
 
+_HIT, _MISS = (cache_lookups.labels(cache="replies", outcome=outcome) for outcome in ("hit", "miss"))
 _ENTRIES: Final = 1_024  # of one route; nginx open_file_cache examples have 1,000
 _BYTES: Final = 16 * 1024 * 1024
 _STATUSES: Final = frozenset({200, 201, 202, 203, 204, 300, 301, 308})
@@ -155,7 +157,9 @@ class KeptReplies:
         entry = self._entries.get(key)
         if entry is not None and monotonic() < entry.expires:
             entry.is_used = True
+            _HIT.inc()
             return narrowed(request, entry) if entry.validates else entry.reply
+        _MISS.inc()
         if self._laid.run != INLINE:
             return self._make_later(request, key)
         answer = self._laid.call(request)
@@ -170,7 +174,9 @@ class KeptReplies:
         entry = self._entries.get(key)
         if entry is not None and monotonic() < entry.expires:
             entry.is_used = True
+            _HIT.inc()
             return narrowed(request, entry)
+        _MISS.inc()
         made: list[Answer] = []
 
         def make() -> _Entry | None:

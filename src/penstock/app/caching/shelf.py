@@ -29,6 +29,7 @@ from penstock.http.partial import narrow
 from penstock.http.problem import problem
 from penstock.http.response_copy import own_copy
 from penstock.http.session import touched_session
+from penstock.observe.metrics.server_metrics import cache_lookups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -50,6 +51,9 @@ CONDITIONS: Final = (
 _CONCERNED: Final = frozenset({"upgrade", "cache-control", "pragma", "authorization", "cookie", *CONDITIONS})
 _ERRORS: Final = frozenset({500, 502, 503, 504})  # RFC 5861 §4
 _LONG_KEY: Final = 200
+_HIT, _STALE, _MISS = (
+    cache_lookups.labels(cache="responses", outcome=outcome) for outcome in ("hit", "stale", "miss")
+)
 _REMEMBERED: Final = 256
 _NOT_KEPT_S: Final = 5.0  # how long a target whose responses are not kept is not waited for by others
 
@@ -189,9 +193,12 @@ class Shelf:
         said, now = asked.said, self._clock()
         if stored is not None and "no-cache" not in said:
             if now < stored.fresh_until and _is_young(stored, said, now):
+                _HIT.inc()
                 return _answer(request, asked, stored, now, "HIT"), False
             if _may_be_stale(stored, said, now):
+                _STALE.inc()
                 return _answer(request, asked, stored, now, "STALE"), now < stored.stale_until
+        _MISS.inc()
         if "only-if-cached" in said:  # RFC 9111 §5.2.1.7
             return problem(504, detail="not in the cache", headers={"X-Cache": "MISS"}), False
         return None, False

@@ -21,6 +21,7 @@ from penstock.app.stores.guard import guard
 from penstock.app.stores.memory import MemoryStore
 from penstock.errors import ApplicationError, HTTPError, StoreError
 from penstock.http.response_copy import own_copy
+from penstock.observe.metrics.server_metrics import rate_limit_refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,6 +183,7 @@ class RateLimit:
         if request is not None:
             setattr(request.state, self._state, verdict)
         if not verdict.is_allowed:
+            rate_limit_refusals.inc(limit=self.name)
             retry_in_s = max(1, _whole(verdict.retry_in_s))
             raise HTTPError(
                 429,
