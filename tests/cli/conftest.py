@@ -24,7 +24,9 @@ def start(folder, application, *words, **variables):
     (folder / "shop.py").write_text(application)
     command = [sys.executable, "-bb", "-m", "penstock", "run", "shop:app", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, env=make_environment(**variables), **pipes)
+    return subprocess.Popen(
+        command, cwd=folder, env=make_environment(**{"PENSTOCK_LOG_FORMAT": "text"} | variables), **pipes
+    )
 
 
 @contextmanager

@@ -867,6 +867,69 @@ def test_access_log_file_gets_the_access_log(tmp_path):
     assert "penstock.server stopped" in printed
 
 
+@pytest.mark.parametrize(("form", "is_json"), [("json", True), ("auto", True), ("text", False)])
+def test_log_format_is_that_of_each_line(tmp_path, form, is_json):
+    server = start_silently(tmp_path, "--log-format", form)
+
+    with server.child:
+        lines = stop(server).splitlines()
+
+    assert len(lines) >= 3
+    if is_json:  # the banner, too; nobody looks at a pipe
+        told = [json.loads(line) for line in lines]
+        assert {"penstock.access", "penstock.server"} == {one["logger"] for one in told}
+        assert told[-1]["message"] == "stopped"
+    else:
+        assert lines[-1].endswith(" INFO penstock.server stopped")
+
+
+@pytest.mark.parametrize(
+    ("form", "line"),
+    [
+        ("json", r'\{"time":.*,"path":"/pool","route":"/pool",.*\}'),
+        ("text", r'\S+ INFO penstock\.access 127\.0\.0\.1 "GET /pool HTTP/1\.1" 200 .*'),
+        ("common", r'127\.0\.0\.1 - - \[.* \+0000\] "GET /pool\?a=b HTTP/1\.1" 200 \d+'),
+        ('%m %U "%{X-Word}i" %s%%', 'GET /pool "a\\\\"b" 200%'),
+    ],
+)
+def test_access_log_format_is_that_of_its_lines(tmp_path, form, line):
+    with serving(tmp_path, "--access-log-file", "access.log", "--access-log-format", form) as server:
+        server.exchange(b'GET /pool?a=b HTTP/1.1\r\nHost: t\r\nX-Word: a"b\r\nConnection: close\r\n\r\n')
+        stop(server)
+
+    (found,) = (tmp_path / "access.log").read_text().splitlines()
+    assert re.fullmatch(line, found)
+
+
+def test_access_log_format_that_cannot_be_understood_is_refused(penstock):
+    done = penstock("check", "--access-log-format", "%h %Z")
+
+    assert done.returncode == 2
+    assert "--access-log-format: %Z is no directive of this log" in done.stderr
+
+
+def test_access_log_sample_leaves_out_successes_and_no_errors(tmp_path):
+    with serving(tmp_path, "--access-log-file", "access.log", "--access-log-sample", "0") as server:
+        server.get("/")
+        server.get("/absent")
+        stop(server)
+
+    (line,) = (tmp_path / "access.log").read_text().splitlines()
+    assert '"GET /absent HTTP/1.1" 404' in line
+    assert "sampled=0" in line
+
+
+def test_access_log_exclude_leaves_out_what_is_asked_all_the_time(tmp_path):
+    words = ("--access-log-file", "access.log", "--access-log-exclude", "/pool,/absent")
+    with serving(tmp_path, *words) as server:
+        for path in ("/", "/pool", "/absent"):
+            server.get(path)
+        stop(server)
+
+    lines = (tmp_path / "access.log").read_text().splitlines()
+    assert [line.split()[5] for line in lines] == ["/", "/absent"]  # it is no success
+
+
 @pytest.mark.parametrize(("level", "is_logged"), [("info", True), ("warning", False)])
 def test_log_level_is_the_least_that_is_logged(tmp_path, level, is_logged):
     server = start_silently(tmp_path, "--log-level", level)

@@ -102,7 +102,7 @@ def serving(folder, *words, application=APPLICATION, **options):
     """A server that runs inside the block: the process, and its URL."""
     (folder / "shop.py").write_text(application)
     command = [find_python(), "-bb", "-m", "penstock", "run", "shop:app", "--port", "0", *words]
-    environment = make_environment(PYTHONPATH=str(folder))
+    environment = make_environment(PYTHONPATH=str(folder), PENSTOCK_LOG_FORMAT="text")
     with subprocess.Popen(
         command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, **options
     ) as child:

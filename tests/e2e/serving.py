@@ -21,7 +21,7 @@ def environment():
     """The variables of this process without settings of Penstock, and the source tree on the path."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    return kept | {"PYTHONPATH": path, "NO_COLOR": "1"}
+    return kept | {"PYTHONPATH": path, "NO_COLOR": "1", "PENSTOCK_LOG_FORMAT": "text"}
 
 
 def receive(client):

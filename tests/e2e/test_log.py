@@ -31,7 +31,10 @@ def test_log_tells_requests_and_end(server):
     lines = re.findall(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO (\S+) (.*)$", server.log, re.MULTILINE)
     # a thread of its own writes the access log, so it may come after the first line of the end
     assert sorted(name for name, _ in lines) == ["penstock.access", "penstock.server", "penstock.server"]
-    assert any(re.fullmatch(r'127\.0\.0\.1 "GET / HTTP/1\.1" 200 \d+ [\d.]+ms', text) for _, text in lines)
+    assert any(
+        re.fullmatch(r'127\.0\.0\.1 "GET / HTTP/1\.1" 200 \d+ [\d.]+ms trace_id=[0-9a-f]{32}', text)
+        for _, text in lines
+    )
     assert lines[-1] == ("penstock.server", "stopped")
 
 

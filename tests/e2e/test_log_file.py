@@ -54,7 +54,9 @@ def test_files_rotated_under_load_have_every_line(tmp_path, count):
 
     lines = read(tmp_path, "access.log*").splitlines()
     assert len(lines) == load.count
-    assert all(re.search(r' "GET / HTTP/1\.1" 200 \d+ [\d.]+ms$', line) for line in lines)
+    assert all(
+        re.search(r' "GET / HTTP/1\.1" 200 \d+ [\d.]+ms trace_id=[0-9a-f]{32}$', line) for line in lines
+    )
     assert load.failures == []
     assert "penstock.access" not in server.log
     assert " INFO penstock.server stopp" in (tmp_path / "server.log").read_text()

@@ -6,6 +6,9 @@ import logging
 
 import pytest
 
+from penstock.observe.log_stderr import STDERR
+from penstock.observe.logs import withdraw
+
 
 class Handlers(list):
     """Without those pytest puts on the root logger while a test runs."""
@@ -21,10 +24,15 @@ def logger(monkeypatch):
     logger = logging.getLogger("penstock")
     monkeypatch.setattr(logger, "handlers", [])
     monkeypatch.setattr(logging.getLogger(), "handlers", Handlers())
-    level = logger.level
+    monkeypatch.setattr(logging, "lastResort", logging.lastResort)
+    monkeypatch.setattr(STDERR, "formatter", STDERR.formatter)
+    levels = {each: each.level for each in (logger, logging.getLogger())}
     logger.setLevel(logging.NOTSET)
+    logging.getLogger().setLevel(logging.WARNING)
     yield logger
-    logger.setLevel(level)
+    withdraw()
+    for each, level in levels.items():
+        each.setLevel(level)
 
 
 @pytest.fixture

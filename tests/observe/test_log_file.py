@@ -14,8 +14,10 @@ import pytest
 from penstock.errors import ConfigError
 from penstock.observe.access_log import AccessLog
 from penstock.observe.log_file import LogFile, open_log_files
-from penstock.observe.logs import configure, withdraw
+from penstock.observe.logs import Logging, configure, withdraw
+from tests.observe.noting import note
 
+TEXT = Logging(form="text")
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 
@@ -23,7 +25,7 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 def files(tmp_path, logger):
     """Both files, installed."""
     opened = open_log_files(str(tmp_path / "server.log"), str(tmp_path / "access.log"))
-    configure("info", opened)
+    configure(TEXT, opened)
     yield opened
     withdraw()
     for file in opened:
@@ -32,12 +34,12 @@ def files(tmp_path, logger):
 
 def test_log_and_access_log_have_a_file_each_and_stderr_nothing(files, tmp_path, stderr):
     access = AccessLog()
-    access.record("127.0.0.1", "GET", "/", "1.1", 200, 13, 0.001)
+    note(access, duration_s=0.001)
     access.stop()
     logging.getLogger("penstock.server").error("café\nsecond line")
 
     assert re.fullmatch(
-        rf'{TIME} INFO penstock.access 127.0.0.1 "GET / HTTP/1.1" 200 13 1.0ms\n',
+        rf'{TIME} INFO penstock.access 127.0.0.1 "GET / HTTP/1.1" 200 13 1.0ms trace_id=[0-9a-f]{{32}}\n',
         (tmp_path / "access.log").read_text(),
     )
     text = (tmp_path / "server.log").read_text("utf-8")
@@ -47,9 +49,9 @@ def test_log_and_access_log_have_a_file_each_and_stderr_nothing(files, tmp_path,
 
 def test_the_access_log_goes_with_the_log_without_a_file_of_its_own(tmp_path, logger):
     files = open_log_files(str(tmp_path / "all.log"), None)
-    configure("info", files)
+    configure(TEXT, files)
     access = AccessLog()
-    access.record("127.0.0.1", "GET", "/", "1.1", 200, 13, 0.001)
+    note(access, duration_s=0.001)
     access.stop()
     withdraw()
 
@@ -75,7 +77,7 @@ def test_a_file_gets_its_lines_though_the_user_configured_logging(files, tmp_pat
 def test_logging_config_of_an_application_does_not_close_the_file(tmp_path, logger):
     files = open_log_files(str(tmp_path / "server.log"), None)
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
-    configure("info", files)
+    configure(TEXT, files)
     logging.getLogger("penstock.server").error("there")
     withdraw()
 
@@ -85,11 +87,11 @@ def test_logging_config_of_an_application_does_not_close_the_file(tmp_path, logg
 def test_a_renamed_file_is_left_at_reopening(tmp_path):
     path, old = tmp_path / "server.log", tmp_path / "server.log.1"
     file = LogFile(str(path))
-    file.append("one\n")
+    file.write("one\n")
     path.rename(old)
-    file.append("two\n")
+    file.write("two\n")
     file.reopen()
-    file.append("three\n")
+    file.write("three\n")
     file.close()
 
     assert old.read_text() == "one\ntwo\n"
@@ -102,7 +104,7 @@ def test_no_line_is_lost_or_torn_while_many_threads_write_and_one_rotates(tmp_pa
 
     def write(number):
         for count in range(500):
-            file.append(f"{number}-{count} {'x' * 200}\n")
+            file.write(f"{number}-{count} {'x' * 200}\n")
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -127,7 +129,7 @@ def test_a_file_that_cannot_be_reopened_leaves_the_old_one_in_use(tmp_path, stde
     folder.rename(tmp_path / "moved")
 
     file.reopen()
-    file.append("still here\n")
+    file.write("still here\n")
     file.close()
 
     assert (tmp_path / "moved" / "server.log").read_text() == "still here\n"
@@ -139,13 +141,13 @@ def test_a_full_disk_costs_lines_that_are_counted_and_told_once(tmp_path, stderr
     link.symlink_to("/dev/full")
     file = LogFile(str(link))
     for _ in range(5):
-        file.append("lost\nlost\n")
+        file.write("lost\nlost\n")
     said = stderr()
     link.unlink()
     link.symlink_to(real)
     file.reopen()
-    file.append("found\n")
-    file.append("found\n")
+    file.write("found\n")
+    file.write("found\n")
     file.close()
 
     assert said.count("\n") == 1
@@ -161,14 +163,14 @@ def test_a_line_torn_by_a_full_disk_is_ended_before_the_next(tmp_path, stderr):
     path = tmp_path / "server.log"
     file = LogFile(str(path))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    file.append("first\n")
+    file.write("first\n")
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
-        file.append("second\nthird, which does not fit\nfourth\n")
-        file.append("fifth\n")
+        file.write("second\nthird, which does not fit\nfourth\n")
+        file.write("fifth\n")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    file.append("sixth\n")
+    file.write("sixth\n")
     file.close()
 
     lines = path.read_text().splitlines()

@@ -9,16 +9,24 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from penstock.observe.logs import LineFormatter, StderrHandler, _slices, _wait_writable, configure
+from penstock.observe import log_stderr, log_writer
+from penstock.observe.log_format import TextFormatter
+from penstock.observe.log_stderr import STDERR, _first_part
+from penstock.observe.logs import Logging, StderrHandler, withdraw
+from penstock.observe.logs import configure as configure_logging
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+def configure(level):
+    """In text, as on a terminal."""
+    configure_logging(Logging(level, "text"))
 
 
 def make_record(message, *args, created=0.0, **options):
@@ -46,7 +54,7 @@ def test_line_has_time_level_logger_and_message(logger, stderr):
     ],
 )
 def test_time_is_utc_to_the_millisecond(created, text):
-    assert LineFormatter().format(make_record("x", created=created)).startswith(f"{text} ")
+    assert TextFormatter().format(make_record("x", created=created)).startswith(f"{text} ")
 
 
 @pytest.mark.parametrize(
@@ -67,11 +75,54 @@ def test_level_is_the_least_that_is_shown(logger, stderr, level, shown):
     assert [line.split()[-1] for line in stderr().splitlines()] == shown
 
 
-def test_other_loggers_are_left_alone(logger, stderr):
+def test_no_handler_is_put_on_the_root_logger(logger, stderr):
     configure("debug")
 
     assert logging.getLogger().handlers == []
-    assert logging.getLogger("somebody.else").getEffectiveLevel() == logging.getLogger().level
+
+
+@pytest.mark.parametrize(("level", "shown"), [("debug", ["info", "error"]), ("error", ["error"])])
+def test_records_that_nobody_handles_are_shown_from_info_on(logger, stderr, level, shown):
+    configure(level)
+
+    for name in ("debug", "info", "error"):
+        getattr(logging.getLogger("shop.orders"), name)(name)
+
+    assert [line.split()[1:] for line in stderr().splitlines()] == [
+        [name.upper(), "shop.orders", name] for name in shown
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "shop"])
+def test_application_that_sets_up_logging_after_us_gets_its_records_alone(logger, stderr, name):
+    sink = io.StringIO()
+    configure("info")
+
+    handler = logging.StreamHandler(sink)
+    logging.getLogger(name).addHandler(handler)
+    logging.getLogger("shop.orders").info("sold")
+    logging.getLogger(name).removeHandler(handler)
+
+    assert (sink.getvalue(), stderr()) == ("sold\n", "")
+
+
+def test_level_somebody_gave_the_root_logger_stays(logger, stderr):
+    logging.getLogger().setLevel(logging.ERROR)
+
+    configure("info")
+    logging.getLogger("shop").warning("unseen")
+
+    assert stderr() == ""
+
+
+def test_withdrawn_it_leaves_no_trace(logger, stderr):
+    before = logging.lastResort, logging.getLogger().level
+
+    configure("info")
+    withdraw()
+
+    assert (logging.lastResort, logging.getLogger().level) == before
+    assert logger.handlers == []
 
 
 @pytest.mark.parametrize("name", ["", "penstock"])
@@ -125,7 +176,7 @@ def test_configured_twice_it_writes_once(logger, stderr):
 )
 def test_message_stays_on_its_line(message, shown):
     assert (
-        LineFormatter().format(make_record(message))
+        TextFormatter().format(make_record(message))
         == f"1970-01-01T00:00:00.000Z INFO penstock.server {shown}"
     )
 
@@ -134,7 +185,7 @@ def test_exception_cannot_forge_a_line():
     try:
         raise ValueError("x\n1970-01-01T00:00:00.000Z INFO penstock.access forged\x1b[2J")
     except ValueError:
-        lines = LineFormatter().format(make_record("failed", exc_info=sys.exc_info())).split("\n")
+        lines = TextFormatter().format(make_record("failed", exc_info=sys.exc_info())).split("\n")
 
     assert lines[0].endswith(" failed")
     assert lines[1] == "    Traceback (most recent call last):"
@@ -193,7 +244,7 @@ def test_stream_put_in_place_later_is_used(logger, stderr, monkeypatch):
 
 def test_process_without_stderr_survives(logger):
     program = (
-        "import os, logging, sys; from penstock.observe.logs import configure; configure('info'); os.close(2);"
+        "import os, logging, sys; from penstock.observe.logs import Logging, configure; configure(Logging()); os.close(2);"
         "logging.getLogger('penstock').error('lost'); sys.stdout.write('alive')"
     )
 
@@ -235,25 +286,30 @@ def drain(reader):
     return received.decode()
 
 
-def test_pipe_that_nobody_reads_holds_up_nobody_and_the_loss_is_told(logger):
+def test_pipe_that_nobody_reads_holds_up_nobody_and_the_loss_is_told(logger, monkeypatch):
+    monkeypatch.setattr(log_stderr, "_KEPT_BYTES", 10_000)
     configure("info")
 
     with stderr_as_pipe() as pipe:
         for number in range(5000):
             logger.info("line %d", number)
-        kept = drain(pipe).splitlines()
+        received = drain(pipe)
+        while log_stderr.STDERR.is_behind():
+            STDERR.flush(0.01)
+            received += drain(pipe)
         logger.info("after")
-        told = drain(pipe).splitlines()
+        received += drain(pipe)
 
-    assert 100 < len(kept) < 5000
+    *kept, told, after = received.splitlines()
+    assert 1000 < len(kept) < 5000
     assert [line.split()[-1] for line in kept] == [str(number) for number in range(len(kept))]
-    assert told[0].endswith(f"WARNING penstock stderr was full: {5000 - len(kept)} lines lost")
-    assert told[1].endswith("INFO penstock after")
+    assert told.endswith(f"WARNING penstock stderr was full: {5000 - len(kept)} lines lost")
+    assert after.endswith("INFO penstock after")
 
 
 def test_long_record_is_whole_where_the_pipe_has_room(logger):
     configure("info")
-    text = f"{'x' * 20_000}{'ü' * 5_000}"
+    text = f"{'x' * 10_000}{'ü' * 5_000}"
 
     with stderr_as_pipe() as pipe:
         logger.info(text)
@@ -262,44 +318,52 @@ def test_long_record_is_whole_where_the_pipe_has_room(logger):
     assert received.endswith(f" {text}\n")
 
 
-def test_thread_that_may_wait_loses_nothing(logger):
+def test_slow_reader_gets_every_line(logger):
     configure("info")
-    lines = "".join(f"line {number}\n" for number in range(50_000))
     received = b""
 
     with stderr_as_pipe() as pipe:
-        thread = threading.Thread(target=logger.handlers[0].write, args=(lines,), daemon=True)
+        writer = log_writer.hold()
+        for number in range(3_000):
+            logger.info("line %d %s", number, "x" * 100)
+            if number % 500 == 0:
+                received += pipe.read(4096)
+        thread = threading.Thread(target=writer.flush, args=(30,), daemon=True)
         thread.start()
-        while len(received) < len(lines):
-            received += pipe.read(65_536)
-        thread.join(10)
+        while thread.is_alive() or STDERR.is_behind():
+            received += drain(pipe).encode()
+        log_writer.release()
+        received += drain(pipe).encode()
 
-    assert received.decode() == lines
-
-
-def test_thread_that_waits_does_not_hold_up_others(logger):
-    configure("info")
-
-    with stderr_as_pipe() as pipe:
-        thread = threading.Thread(target=logger.handlers[0].write, args=("waiting\n" * 50_000,), daemon=True)
-        thread.start()
-        while _wait_writable(0):  # until it has filled the pipe
-            pass
-        start = time.monotonic()
-        logger.info("lost, and at once")
-        duration = time.monotonic() - start
-        while thread.is_alive():
-            drain(pipe)
-
-    assert duration < 0.5
+    assert [int(line.split()[4]) for line in received.decode().splitlines()] == list(range(3_000))
 
 
 @pytest.mark.parametrize(
-    "text", ["a\n", "a\nb\n", "x" * 10_000, "line\n" * 5_000, "é\n" * 3_000, "y" * 4096 + "\n"]
+    "text", ["a\n", "a\nb\n", "x" * 10_000 + "\n", "line\n" * 5_000, "é\n" * 3_000, "y" * 4096 + "\n"]
 )
-def test_slices_are_the_text_and_never_too_large(text):
-    parts = list(_slices(text))
+def test_parts_are_the_text_and_end_with_lines(text, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    left, parts = bytearray(text.encode()), []
 
-    assert "".join(parts) == text
-    assert all(len(part.encode()) <= 4096 for part in parts)
-    assert all(part.endswith("\n") for part in parts if "\n" in part)
+    while left:
+        parts.append(_first_part(left))
+        del left[: len(parts[-1])]
+
+    assert b"".join(parts).decode() == text
+    assert all(len(part) <= 4096 or part.count(b"\n") == 1 for part in parts)
+    assert all(part.endswith(b"\n") for part in parts)
+
+
+def test_line_longer_than_a_slice_waits_until_a_pipe_takes_it_whole(logger):
+    configure("info")
+
+    with stderr_as_pipe() as pipe:
+        while not STDERR.is_behind():
+            logger.info("x" * 1000)
+        logger.info("y" * 15_000)
+        first = drain(pipe)
+        STDERR.flush()
+        last = drain(pipe)
+
+    assert "y" not in first
+    assert last.endswith("y" * 15_000 + "\n")

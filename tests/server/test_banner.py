@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 
 import pytest
 
+from penstock.observe.log_format import JSONFormatter
+from penstock.observe.log_stderr import STDERR
 from penstock.server.banner import render_banner, write_banner
 from penstock.server.config import SETTINGS, Config
 from penstock.server.setting import DEADLINES, LIMITS
@@ -121,7 +124,7 @@ def test_colour_changes_nothing_else():
 
 
 def test_banner_goes_to_stderr(capsys):
-    write_banner(Config(), **ARGUMENTS)
+    write_banner(Config(log_format="text"), **ARGUMENTS)
 
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -133,3 +136,16 @@ def test_higher_log_level_silences_it(level, capsys):
     write_banner(Config(log_level=level), **ARGUMENTS)
 
     assert capsys.readouterr().err == ""
+
+
+def test_banner_is_a_line_of_json_where_the_log_is(capsys, monkeypatch):
+    monkeypatch.setattr(STDERR, "formatter", JSONFormatter())
+
+    write_banner(Config(workers=4, log_format="json"), **ARGUMENTS, admin_url="http://127.0.0.1:9100/")
+
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert told["message"].startswith("Penstock ")
+    assert (told["level"], told["logger"]) == ("INFO", "penstock.server")
+    assert (told["urls"], told["workers"]) == (ARGUMENTS["urls"], 4)
+    assert told["admin"] == "http://127.0.0.1:9100/"

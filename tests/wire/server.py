@@ -30,7 +30,13 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "-bb", "-m", "penstock", "run", application, "--port", "0", *flags],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": path,
+                "PYTHONUNBUFFERED": "1",
+                "NO_COLOR": "1",
+                "PENSTOCK_LOG_FORMAT": "text",
+            },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -9,7 +9,6 @@ where the exception or a variable repeats them under another.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,13 @@ from penstock.http.problem import problem
 from penstock.http.redaction import redactor
 from penstock.http.response import HTML, Response, TextResponse
 from penstock.observe.failure import ANSI, PLAIN, read_parts, render_text
-from penstock.observe.logs import LineFormatter
+from penstock.observe.log_format import TextFormatter
 from penstock.observe.request_secrets import hide_for, query_of
+from penstock.observe.terminal import wants_colour
 
 if TYPE_CHECKING:
     from penstock.http.request import Request
-    from penstock.observe.logs import ExceptionInfo
+    from penstock.observe.log_format import ExceptionInfo
 
 _log = logging.getLogger("penstock.error")
 
@@ -33,8 +33,6 @@ _PAGE_FIELDS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
 }
-_DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
-_LEVELS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[1;31m", "INFO": "\x1b[32m"}
 
 
 def explain(
@@ -103,33 +101,21 @@ def _path_of(request: Request) -> str:
     return redactor().path(request.raw_path)
 
 
-class DevelopmentFormatter(LineFormatter):
+class DevelopmentFormatter(TextFormatter):
     """Lines as in production, tracebacks folded; on a terminal, unless NO_COLOR, in colours."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        if not wants_colour():
-            return text
-        time, _, rest = text.partition(" ")
-        level, _, rest = rest.partition(" ")
-        logger, _, rest = rest.partition(" ")
-        return f"{_DIM}{time}{_PLAIN} {_LEVELS.get(level, '')}{level}{_PLAIN} {_DIM}{logger}{_PLAIN} {rest}"
+    def __init__(self) -> None:
+        super().__init__(is_coloured=wants_colour(sys.stderr))
 
     def describe_exception(self, exc_info: ExceptionInfo) -> str:
         error = exc_info[1]
-        return render_text(error, ANSI if wants_colour() else PLAIN) if error is not None else ""
+        return render_text(error, ANSI if self.is_coloured else PLAIN) if error is not None else ""
+
+    def escape_stack(self, stack: str) -> str:
+        return stack  # `render_text` did, and put colours in
 
 
 def show(error: BaseException) -> None:
     """Write an exception to stderr."""
-    text = render_text(error, ANSI if wants_colour() else PLAIN)
+    text = render_text(error, ANSI if wants_colour(sys.stderr) else PLAIN)
     sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
-
-
-def wants_colour() -> bool:
-    """Tell whether stderr is a terminal that shows colours, and nobody objects."""
-    # https://no-color.org: any text but the empty one switches colour off.
-    stream = sys.stderr
-    if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    return stream.isatty()

@@ -12,16 +12,35 @@ import logging
 import os
 import stat
 import threading
-import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakSet
 
 from penstock.errors import ConfigError
-from penstock.observe.logs import ACCESS, ROOT, LineFormatter, LineHandler, render_time, tell_on_stderr
+from penstock.observe.log_format import BareFormatter, TextFormatter
+from penstock.observe.log_stderr import make_note, tell_on_stderr
+from penstock.observe.logs import ACCESS, ROOT, LineHandler
+
+if TYPE_CHECKING:
+    from penstock.observe.log_format import LineFormatter
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 # What the umask leaves of it: the addresses of clients are not for everybody (nginx 644, syslog 640).
 _MODE = 0o640
+# Who holds the lock writes to the disk; one that takes longer is no disk.
+_LOCK_S = 1.0
+
+
+_files: WeakSet[LogFile] = WeakSet()
+
+
+def _begin_anew() -> None:
+    for file in list(_files):
+        file.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 class LogFile:
@@ -32,6 +51,8 @@ class LogFile:
         where this process is root.
         """
         self.path = Path(path).absolute()
+        self.formatter: LineFormatter | None = TextFormatter()
+        """Of what is said in it of itself; None: only records of requests are understood."""
         self._owner = owner
         self._fd = self._open()
         self._lock = threading.Lock()
@@ -40,6 +61,11 @@ class LogFile:
         """The file ends with a part of a line."""
         self._failure = ""
         """Why lines are being lost; told already."""
+        _files.add(self)
+
+    def forget(self) -> None:
+        """Begin anew in a new process: who held the lock is not in it."""
+        self._lock = threading.Lock()
 
     def _open(self) -> int:
         fd = os.open(self.path, _FLAGS, _MODE)
@@ -66,10 +92,13 @@ class LogFile:
         with self._lock:
             os.close(self._fd)
 
-    def append(self, lines: str) -> None:
+    def write(self, lines: str) -> None:
         """Write whole lines; count them when that is not possible."""
         data = lines.encode("utf-8", "backslashreplace")
-        with self._lock:
+        if not self._lock.acquire(timeout=_LOCK_S):
+            self._lost += data.count(b"\n")
+            return
+        try:
             note = self._note()
             written = 0
             try:
@@ -81,19 +110,24 @@ class LogFile:
                 self._tell(error.strerror or str(error))
             else:
                 self._recover()
+        finally:
+            self._lock.release()
+
+    def flush(self) -> None:
+        """All that was taken is written."""
 
     def _note(self) -> bytes:
         """What the file is told first: the end of a torn line, and how many are missing behind it."""
         note = "\n" if self._is_torn else ""
-        if self._lost:
-            note += f"{render_time(time.time())} WARNING {ROOT} {self._lost} lines lost: {self._failure}\n"
+        if self._lost and self.formatter is not None:
+            note += make_note("WARNING", f"{self._lost} lines lost: {self._failure}", self.formatter)
         return note.encode()
 
     def _count(self, data: bytes, written: int, noted: int) -> None:
         if written:
             self._is_torn = not data[:written].endswith(b"\n")
         if written >= noted:
-            self._lost = 0  # so far: the note says so
+            self._lost = 0 if self.formatter else self._lost  # so far: the note says so
         self._lost += data.count(b"\n", max(written, noted))
 
     def _tell(self, failure: str) -> None:
@@ -103,30 +137,33 @@ class LogFile:
 
     def _recover(self) -> None:
         if self._failure:
-            tell_on_stderr("WARNING", f"{self.path}: is written again; what is missing is counted there")
+            missing = (
+                "what is missing is counted there" if self.formatter else f"{self._lost} lines are missing"
+            )
+            tell_on_stderr("WARNING", f"{self.path}: is written again; {missing}")
         self._lost, self._is_torn, self._failure = 0, False, ""
+
+
+class WatchedFile(LogFile):
+    """Looks before it writes whether the file still has its name: a stat for each record, 2 us."""
+
+    def write(self, lines: str) -> None:
+        try:
+            found, own = os.stat(self.path), os.fstat(self._fd)  # noqa: PTH116 - PERF
+            is_moved = (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino)
+        except OSError:
+            is_moved = True
+        if is_moved:
+            self.reopen()
+        super().write(lines)
 
 
 class FileHandler(LineHandler):
     """Formats for one file. It does not own the file: `logging.config` closes handlers as it likes."""
 
-    def __init__(self, file: LogFile) -> None:
-        super().__init__()
-        self.file = file
-        self.setFormatter(LineFormatter())
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self.file.append(self.format(record) + "\n")
-        except Exception:
-            # The border to the sink, as on stderr.
-            return
-
-    def write(self, lines: str) -> None:
-        try:
-            self.file.append(lines)
-        except Exception:  # as above
-            return
+    def __init__(self, file: LogFile, formatter: LineFormatter) -> None:
+        super().__init__(file)
+        self.setFormatter(formatter)
 
 
 class LogFiles(NamedTuple):
@@ -141,13 +178,15 @@ class LogFiles(NamedTuple):
             if file is not None:
                 file.reopen()
 
-    def install(self) -> None:
-        """Have the loggers write to them."""
+    def install(self, formatter: LineFormatter, access_formatter: LineFormatter | None) -> None:
+        """Have the loggers write to them. `access_formatter` None: the access log has a form of its own."""
         if self.log is not None:
-            logging.getLogger(ROOT).addHandler(FileHandler(self.log))
+            self.log.formatter = formatter
+            logging.getLogger(ROOT).addHandler(FileHandler(self.log, formatter))
         if self.access is not None:
+            self.access.formatter = access_formatter
             access = logging.getLogger(ACCESS)
-            access.addHandler(FileHandler(self.access))
+            access.addHandler(FileHandler(self.access, access_formatter or BareFormatter()))
             access.propagate = False
 
 
@@ -157,6 +196,17 @@ NO_FILES = LogFiles()
 def open_log_files(log: str | None, access: str | None, owner: tuple[int, int] | None = None) -> LogFiles:
     """Open what is named; ConfigError when that is not possible, because then it is a wrong setting."""
     return LogFiles(_open("log_file", log, owner), _open("access_log_file", access, owner))
+
+
+def open_shared(path: str | None) -> LogFiles:
+    """Open the log of other processes, for one that nobody tells when it is rotated."""
+    if path is None:
+        return NO_FILES
+    try:
+        return LogFiles(WatchedFile(path))
+    except OSError as error:
+        tell_on_stderr("ERROR", f"{path}: not opened: {error.strerror}")
+        return NO_FILES
 
 
 def _open(key: str, path: str | None, owner: tuple[int, int] | None) -> LogFile | None:

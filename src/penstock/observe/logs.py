@@ -1,74 +1,141 @@
-"""Log lines on stderr, or in files, for whoever configured no logging of their own.
+"""Where the log goes and in which form, for whoever configured no logging of their own.
 
-    2026-01-31T12:00:00.123Z INFO penstock.access 127.0.0.1 "GET / HTTP/1.1" 200 13 0.2ms
-
-One record is one line, whatever a client or an exception put into it: control characters become escapes,
-and the lines of a traceback are indented, so none can pass for a record. A sink that fails or that nobody
-reads (closed stderr, a broken pipe, a full one) costs lines, never the caller. Logging the user configured
-wins: with a handler on the root logger or on "penstock", that on stderr keeps silent. A file is asked for, so
-it gets its lines all the same (`log_file`).
-Absent on purpose: JSON; the standard library's `logging` is where that is set up.
+Lines go to stderr, or to files: JSON, but text on a terminal. Logging the user configured wins: with a
+handler on the root logger or on "penstock", that on stderr keeps silent. A file is asked for, so it gets its
+lines all the same (`log_file`). Records of other loggers, which nobody handles, are shown from level info on,
+in the same form: we stand where `logging.lastResort` stood, so whatever an application sets up later takes
+our place. Whoever logs hands a record over and goes on (`log_writer`). Absent on purpose: another way to set
+up the standard library's `logging`; its own takes our formatters.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-import select
 import sys
-import time
-from contextlib import nullcontext
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
+
+from penstock.observe import log_writer
+from penstock.observe.log_format import (
+    JSONFormatter,
+    LineFormatter,
+    TextFormatter,
+    TraceFilter,
+    message_of,
+    read_extra,
+)
+from penstock.observe.log_stderr import STDERR
+from penstock.observe.terminal import is_terminal, wants_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-
-    ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+    from typing import Protocol
 
     from penstock.observe.log_file import LogFiles
 
-ROOT = "penstock"
-ACCESS = "penstock.access"
+    class Sink(Protocol):
+        """Takes whole lines."""
 
-# C0 without the line feed, which `format` deals with, and the tab; DEL; C1, which some terminals obey;
-# and the separators that split lines elsewhere.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_CONTINUATION = "\n    "
-# PIPE_BUF of Linux: a pipe that is writable takes as much without blocking, and in one piece.
-_SLICE = 4096
-_PATIENCE_MS = 1000
+        def write(self, lines: str) -> None: ...
+
+        def flush(self) -> None: ...
 
 
-def configure(level: str, files: LogFiles | None = None, *, development: bool = False) -> None:
-    """Log "penstock" and everything below it from `level` ("info") upwards to `files`, or to stderr, in
-    development for the eye.
+Form: TypeAlias = Literal["auto", "json", "text"]
+
+ROOT: Final = "penstock"
+ACCESS: Final = "penstock.access"
+
+# Exceptions that may wait with all their frames hold; of further ones the text is made at once.
+_LIVE = 64
+
+_marks = TraceFilter()
+_last_resort = logging.lastResort
+_root_level: int | None = None
+"""That of the root logger, before we changed it."""
+
+
+class Logging(NamedTuple):
+    """How a process logs, as told by the settings; it can be pickled."""
+
+    level: str = "info"
+    form: Form = "auto"
+    access_form: str = "auto"
+    """Of the access log: the same, or its own."""
+    release: str | None = None
+    is_in_development: bool = False
+    file: str | None = None
+    """Where the log goes instead of stderr."""
+
+
+def configure(setup: Logging, files: LogFiles | None = None) -> None:
+    """Log "penstock", everything below it, and what nobody else handles, to `files` or to stderr.
 
     A level already set on the logger "penstock", and handlers on it or on the root logger, are the user's and
     stay in force.
     """
     logger = logging.getLogger(ROOT)
     if logger.level == logging.NOTSET:
-        logger.setLevel(level.upper())
-    if files is not None:
-        files.install()
-    if (files is None or files.log is None) and not _has_other_handlers(logger):
+        logger.setLevel(setup.level.upper())
+    STDERR.formatter = make_formatter(setup, is_for_terminal=True)
+    handler: LineHandler
+    if files is not None and any(files):
+        files.install(make_formatter(setup), _make_access_formatter(setup))
+    if files is not None and files.log is not None:
+        handler = next(each for each in logger.handlers if isinstance(each, LineHandler))
+    else:
         handler = StderrHandler()
-        handler.setFormatter(_make_formatter(development=development))
-        logger.addHandler(handler)
+        handler.setFormatter(STDERR.formatter)
+        if not (logger.handlers or logging.getLogger().handlers):
+            logger.addHandler(handler)
+    _show_unhandled(handler, setup.level)
 
 
-def _make_formatter(*, development: bool) -> LineFormatter:
-    if not development:
-        return LineFormatter()
-    from penstock.observe.development import DevelopmentFormatter
+def _show_unhandled(handler: LineHandler, level: str) -> None:
+    """Have `handler` write the records that no other does."""
+    global _root_level  # noqa: PLW0603 - there is one root logger
+    root = logging.getLogger()
+    if root.handlers:
+        return
+    logging.lastResort = handler
+    if root.level == logging.WARNING:  # nobody chose that
+        _root_level = root.level
+        root.setLevel(max(logging.INFO, logging.getLevelName(level.upper())))
 
-    return DevelopmentFormatter()
+
+def make_formatter(setup: Logging, *, is_for_terminal: bool = False) -> LineFormatter:
+    """Return the formatter of stderr, or that of a file."""
+    if find_form(setup.form, is_for_terminal=is_for_terminal) == "json":
+        return JSONFormatter(release=setup.release)
+    if is_for_terminal and setup.is_in_development:
+        from penstock.observe.development import DevelopmentFormatter
+
+        return DevelopmentFormatter()
+    return TextFormatter(is_coloured=is_for_terminal and wants_colour(sys.stderr))
+
+
+def _make_access_formatter(setup: Logging) -> LineFormatter | None:
+    """Return the formatter of a file with nothing but the access log; None: its lines are made elsewhere."""
+    if setup.access_form == "auto":
+        return make_formatter(setup)
+    if setup.access_form in ("json", "text"):
+        return make_formatter(setup._replace(form=cast("Form", setup.access_form)))
+    return None
+
+
+def find_form(form: Form, *, is_for_terminal: bool = True) -> Literal["json", "text"]:
+    """Return the form of lines on stderr, or in a file: unless told, text is for terminals."""
+    if form != "auto":
+        return form
+    return "text" if is_for_terminal and is_terminal(sys.stderr) else "json"
 
 
 def withdraw() -> None:
     """Undo `configure`: who comes next has the choice again. Files stay open."""
+    global _root_level  # noqa: PLW0603
+    logging.lastResort = _last_resort
+    if _root_level is not None:
+        logging.getLogger().setLevel(_root_level)
+        _root_level = None
     for name in (ROOT, ACCESS):
         logger = logging.getLogger(name)
         for handler in [handler for handler in logger.handlers if isinstance(handler, LineHandler)]:
@@ -89,153 +156,83 @@ def find_line_writer(logger: logging.Logger, level: int) -> LineHandler | None:
     if len(handlers) != 1:
         return None
     only = handlers[0]
-    if not isinstance(only, LineHandler) or type(only.formatter) is not LineFormatter:
+    if not isinstance(only, LineHandler) or not isinstance(only.formatter, LineFormatter):
         return None
     return only if not only.filters and only.level <= level else None
 
 
-def render_time(at: float) -> str:
-    """The time of a line, RFC 3339 in UTC with milliseconds.
-
-    >>> render_time(1_700_000_000.5)
-    '2023-11-14T22:13:20.500Z'
-    """
-    second, millisecond = divmod(int(at * 1000), 1000)
-    return f"{_render_second(second)}.{millisecond:03d}Z"
-
-
-@lru_cache(maxsize=4)
-def _render_second(second: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))  # digits only: no locale
-
-
-def _has_other_handlers(logger: logging.Logger) -> bool:
-    return bool(logger.handlers or logging.getLogger().handlers)
-
-
-class LineFormatter(logging.Formatter):
-    """RFC 3339 time in UTC with milliseconds, level, logger, message; a traceback follows, indented."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        message = _CONTROL.sub(_escape, _message_of(record)).replace("\n", "\\n")
-        line = f"{render_time(record.created)} {record.levelname} {record.name} {message}"
-        details = [self.describe_exception(record.exc_info)] if record.exc_info else []
-        if record.stack_info:
-            details.append(_harmless(self.formatStack(record.stack_info)))
-        return line + "".join(_CONTINUATION + text.replace("\n", _CONTINUATION) for text in details)
-
-    def describe_exception(self, exc_info: ExceptionInfo) -> str:
-        """Return what follows the line of an exception, safe to print."""
-        return _harmless(self.formatException(exc_info))
-
-
 class LineHandler(logging.Handler):
-    """A sink that takes whole lines as well as records."""
+    """Hands records over to the thread of the log, which formats them and gives them to a sink; where there
+    is none, that happens at once. Never raises.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        super().__init__()
+        self.sink = sink
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            writer = log_writer.running()
+            if writer is None:
+                self.write_record(record)
+                return
+            taken = self._take(record)
+            JOBS.put(writer, partial(self.write_record, taken), is_urgent=record.levelno >= logging.WARNING)
+        except Exception:
+            # The border to the log. There is nowhere left to say it: `handleError` writes to stderr, too.
+            return
+
+    def _take(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Return what the record says now: nothing its maker may still change, and no object of theirs."""
+        _marks.filter(record)
+        taken = logging.makeLogRecord({})
+        fields = {name: getattr(record, name) for name in _KEPT}
+        fields["msg"], fields["args"] = message_of(record), None
+        if record.exc_info and len(JOBS) > _LIVE and isinstance(self.formatter, LineFormatter):
+            fields["failure"], fields["exc_info"] = self.formatter.read_failure(record.exc_info), None
+        taken.__dict__.update(read_extra(record))
+        taken.__dict__.update(fields)
+        return taken
+
+    def write_record(self, record: logging.LogRecord) -> None:
+        """Format and write it, however long that takes."""
+        self.sink.write(self.format(record) + "\n")
 
     def write(self, lines: str) -> None:
-        """Write lines that are formatted already, however long that takes; never raises. For a thread that
-        may wait: it does so without the lock, so that nobody else has to.
-        """
-        raise NotImplementedError
+        """Write lines that are formatted already; never raises. In the thread of the log."""
+        try:
+            self.sink.write(lines)
+        except Exception:  # as above
+            return
+
+    def flush(self) -> None:
+        """Wait a moment for what was handed over; `logging.shutdown` asks, at the end of a process."""
+        log_writer.flush()
+        self.sink.flush()
+
+
+_KEPT: Final = (
+    *("name", "levelno", "levelname", "pathname", "lineno", "created", "msecs", "thread", "threadName"),
+    *("process", "exc_info", "exc_text", "stack_info", "trace_id", "span_id", "request_id"),
+)
 
 
 class StderrHandler(LineHandler):
-    """Writes to whatever `sys.stderr` is at that moment, and never waits for it in the caller's thread.
-
-    Silent once the root logger has handlers. Lines that a full pipe does not take are lost, counted, and told
-    with the next line that gets through.
-    """
+    """Writes to whatever `sys.stderr` is at that moment. Silent once the root logger has handlers."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._lost = 0
+        super().__init__(STDERR)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if logging.getLogger().handlers:  # configured after we were; the record reaches them by itself
-            return
-        try:
-            text = self.format(record) + "\n"
-            if self._lost:
-                now = render_time(time.time())
-                text = f"{now} WARNING {ROOT} stderr was full: {self._lost} lines lost\n{text}"
-            is_written = all(_write_now(part) for part in _slices(text))
-            self._lost = 0 if is_written else self._lost + 1
-        except Exception:
-            # The border to the sink. There is nowhere left to say it: `handleError` writes to stderr, too.
-            return
-
-    def write(self, lines: str) -> None:
-        for part in _slices(lines):
-            is_written = False
-            while not is_written:
-                try:
-                    _wait_writable(_PATIENCE_MS)
-                    with self.lock or nullcontext():
-                        is_written = _write_now(part)
-                except Exception:  # as above
-                    return
+        if not logging.getLogger().handlers:  # configured after we were; the record reaches them by itself
+            super().emit(record)
 
 
-def tell_on_stderr(level: str, message: str) -> None:
-    """Say what cannot be said in the log; not at all when stderr takes nothing just now."""
-    try:
-        _write_now(f"{render_time(time.time())} {level} {ROOT} {message}\n")
-    except Exception:  # as above
-        return
+def _tell_lost(count: int) -> None:
+    logging.getLogger("penstock.server").warning("the log cannot keep up: %d lines dropped", count)
 
 
-def _slices(text: str) -> Iterator[str]:
-    """Whole lines, as far as possible, of at most `_SLICE` octets each."""
-    size = _SLICE if text.isascii() else _SLICE // 4
-    start = 0
-    while start < len(text):
-        end = start + size
-        if end < len(text):
-            end = (text.rfind("\n", start, end) + 1) or end
-        yield text[start:end]
-        start = end
-
-
-def _wait_writable(timeout_ms: int) -> bool:
-    """Wait until stderr takes a slice without blocking; False when it did not in time."""
-    try:
-        poller = select.poll()
-        poller.register(sys.stderr.fileno(), select.POLLOUT)
-    except (
-        AttributeError,
-        OSError,
-        ValueError,
-    ):  # no poll on this system, or no descriptor behind the stream
-        return True
-    return bool(poller.poll(timeout_ms))
-
-
-def _write_now(part: str) -> bool:
-    """Write a slice; False when that would block. Raises what the stream raises."""
-    stream = sys.stderr
-    if stream is None:  # a daemon
-        return True
-    if not _wait_writable(0):
-        return False
-    if not part.isascii():
-        encoding = getattr(stream, "encoding", None) or "utf-8"
-        part = part.encode(encoding, "backslashreplace").decode(encoding)
-    stream.write(part)
-    stream.flush()
-    return True
-
-
-def _message_of(record: logging.LogRecord) -> str:
-    try:
-        return record.getMessage()
-    except Exception:  # arguments that do not fit the text: a mistake of the caller's, and still worth a line
-        return f"{record.msg!r} with {record.args!r}"
-
-
-def _harmless(text: str) -> str:
-    return _CONTROL.sub(_escape, text.rstrip())
-
-
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+JOBS: Final = log_writer.Jobs(_tell_lost)
+"""Records on their way to the thread."""
+log_writer.look_after(JOBS)
+log_writer.look_after(STDERR)

@@ -14,6 +14,7 @@ from penstock.observe.release import settle_release
 from penstock.server.admin.endpoint import open_local
 from penstock.server.bind import open_all
 from penstock.server.identity import find_identity, give_up_root, read_certificates, set_umask
+from penstock.server.log_setup import make_logging
 from penstock.server.pid_file import holding
 from penstock.server.serve import Server
 from penstock.server.sharing import open_own_area
@@ -67,7 +68,7 @@ def _serve(
         slot = admin.give(1)
     handler = load()
     settle_release(config.release, getattr(handler, "release", ""))
-    configure(config.log_level, files, development=config.development)
+    configure(make_logging(config), files)
     server = Server(handler, config, path, bound=bound, tls=tls, log_files=files, slot=slot)
     server.admin_url = admin.bound.url() if admin is not None else ""
     return server.run()

@@ -2,6 +2,7 @@
 
 Every deadline and limit in force is there, made from the settings, so none can be forgotten. It is part of
 the log at level info: a higher `log_level` silences it. Coloured only on a terminal, and not under NO_COLOR.
+Where the log on stderr is JSON it is one line of it, for whoever reads that reads every line.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, TextIO
 
+from penstock.observe.log_stderr import STDERR, make_note
+from penstock.observe.logs import find_form
+from penstock.observe.terminal import wants_colour
 from penstock.server.config import SETTINGS
 from penstock.server.kinds import Count
 from penstock.server.setting import DEADLINES, LIMITS
@@ -39,11 +43,37 @@ def write_banner(
     """Write the banner for a server that listens at `urls` to `stream`, by default stderr."""
     if config.log_level not in ("debug", "info"):
         return
+    if stream is None and find_form(config.log_format) == "json":  # type: ignore[arg-type] # no other words
+        _log_banner(config, application_path, urls, interface, admin_url)
+        return
     stream = sys.stderr if stream is None else stream
-    is_coloured = _wants_colour(stream)
+    is_coloured = wants_colour(stream)
     text = render_banner(config, application_path, urls, interface, admin_url, is_coloured=is_coloured)
     stream.write(text)
     stream.flush()
+
+
+def _log_banner(
+    config: Config, application_path: str, urls: Sequence[str], interface: str, admin_url: str
+) -> None:
+    """Write the banner as a line of JSON among the others."""
+    from penstock import __version__
+
+    deadlines, limits = ", ".join(_list_group(config, DEADLINES)), ", ".join(_list_group(config, LIMITS))
+    members = {
+        "application": application_path,
+        "interface": interface,
+        "urls": list(urls),
+        "admin": admin_url or None,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "workers": config.workers if config.is_supervised else None,
+        "threads": config.threads,
+        "deadlines": deadlines,
+        "limits": limits,
+    }
+    members = {name: value for name, value in members.items() if value is not None}
+    message = f"Penstock {__version__} serves {application_path} at {', '.join(urls)} (pid {os.getpid()})"
+    STDERR.write(make_note("INFO", message, STDERR.formatter, members, logger="penstock.server"))
 
 
 def render_banner(
@@ -118,8 +148,3 @@ def _wrap(text: str) -> list[str]:
     glued = text.replace(" ", "\xa0").replace(",\xa0", ", ")
     lines = textwrap.wrap(glued, _WIDTH - _INDENT, break_long_words=False, break_on_hyphens=False)
     return [line.replace("\xa0", " ") for line in lines]
-
-
-def _wants_colour(stream: TextIO) -> bool:
-    # https://no-color.org: any text but the empty one switches colour off.
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

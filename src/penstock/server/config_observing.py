@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from penstock.server.kinds import Bind, Choice, Expression, Maybe, Seconds, Several, Switch, Text
+from penstock.server.kinds import (
+    Bind,
+    Choice,
+    Expression,
+    LogFormat,
+    Maybe,
+    Path,
+    Seconds,
+    Several,
+    Share,
+    Switch,
+    Text,
+)
 from penstock.server.setting import LOG, OBSERVING, setting
 
 
@@ -21,6 +33,24 @@ class ObservingConfig:
     )
     log_level: str = setting(
         "info", LOG, Choice("debug", "info", "warning", "error", "critical"), "least severity that is logged"
+    )
+    log_format: str = setting(
+        "auto",
+        LOG,
+        Choice("auto", "json", "text"),
+        "form of the log; auto: text on a terminal, else JSON lines",
+    )
+    access_log_format: str = setting(
+        "auto",
+        LOG,
+        LogFormat(),
+        "form of the access log: auto (that of the log), json, text, common, combined, or one of Apache's",
+    )
+    access_log_sample: float = setting(
+        1.0, LOG, Share(), "share of fast successes in the access log; errors and slow requests are all there"
+    )
+    access_log_exclude: tuple[str, ...] = setting(
+        (), LOG, Several(Path()), "paths whose successes are not in the access log; may be repeated"
     )
 
     redact: tuple[str, ...] = setting(

@@ -51,6 +51,7 @@ class Connection(Answering):
         return "http"
 
     client_certificate: dict[str, Any] | None = None
+    tls_version = ""
 
     @property
     def local(self) -> tuple[str, int | None]:

@@ -20,6 +20,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from penstock.observe import log_writer
 from penstock.observe.stacks import log_with_stack, stack_of_thread
 from penstock.server.sampling import find_running
 from penstock.server.standstills import Standstills
@@ -49,6 +50,8 @@ _FAREWELL_S: Final = 1.0
 _END_S: Final = 6.0
 # At the end, for the look or the chore under way.
 _JOIN_S: Final = 1.0
+# What was said of it has to be written; a sink that takes longer than this is broken.
+_FLUSH_S: Final = 1.0
 _STUCK: Final = 70  # EX_SOFTWARE
 
 
@@ -137,6 +140,7 @@ class Heartbeat:
             answered, cut = self._say_farewell(self._reactor, request, _FAREWELL_S)
             _log.info("%d clients were answered, %d replies were cut off", answered, cut)
         finally:
+            log_writer.flush(_FLUSH_S)
             os._exit(_STUCK)
 
     def _watch_over(self, wait_s: float) -> None:

@@ -20,6 +20,7 @@ _SIZE = re.compile(r"([0-9]{1,15})(?: ?(?:B|([kmg])(?:iB)?))?", re.ASCII | re.IG
 _FACTORS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 _FIELD_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?", re.ASCII)  # RFC 9110 §5.5, less obs-text
+_SHARE = re.compile(r"[01](?:\.[0-9]{0,9})?|\.[0-9]{1,9}", re.ASCII)
 _MODE = re.compile(r"0?[0-7]{1,3}", re.ASCII)
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
@@ -275,6 +276,64 @@ class Prefix:
     def show(self, value: str) -> str:
         """The path, or "none"."""
         return value or "none"
+
+
+class Path:
+    """A path of requests, as clients send it."""
+
+    metavar = "PATH"
+    expected = "a path such as /livez, as clients send it"
+
+    def read(self, value: object) -> str:
+        """The path."""
+        if isinstance(value, str) and value.startswith("/") and _VISIBLE.fullmatch(value):
+            return value
+        raise _unexpected(self, value)
+
+    def show(self, value: str) -> str:
+        """The path."""
+        return value
+
+
+class Share:
+    """A part of a whole."""
+
+    metavar = "SHARE"
+    expected = "a share such as 0.1, from 0 to 1"
+
+    def read(self, value: object) -> float:
+        """`0.1`, or a number."""
+        number = float(value) if isinstance(value, str) and _SHARE.fullmatch(value) else value
+        if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= 1:
+            return float(number)
+        raise _unexpected(self, value)
+
+    def show(self, value: float) -> str:
+        """The number."""
+        return f"{value:g}"
+
+
+class LogFormat:
+    """A form of the access log: one of a few words, or a format of Apache's."""
+
+    metavar = "FORMAT"
+    expected = "auto, json, text, common, combined, or a format such as '%h %t \"%r\" %>s %b'"
+
+    def read(self, value: object) -> str:
+        """The word, or the format, which can be understood."""
+        if isinstance(value, str):
+            if value.lower() in ("auto", "json", "text", "common", "combined"):
+                return value.lower()
+            if "%" in value and value.isprintable():
+                from penstock.observe.apache_format import compile_format
+
+                compile_format(value)  # its ValueError names what is unknown
+                return value
+        raise _unexpected(self, value)
+
+    def show(self, value: str) -> str:
+        """The text."""
+        return value
 
 
 class Mode:

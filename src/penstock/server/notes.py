@@ -55,6 +55,7 @@ def make_notes(
 
 def _make_note(record: Record | None, access_log: AccessLog | None, slow: SlowRequests | None) -> Note:
     slow_ns = slow.least_ns if slow is not None else _NEVER_NS
+    log = access_log.note if access_log is not None else None
 
     def note(
         connection: Noting, request: Request, endpoint: Endpoint | None, response: Response, sent: int
@@ -62,35 +63,22 @@ def _make_note(record: Record | None, access_log: AccessLog | None, slow: SlowRe
         started = connection.started
         if not started:  # noted already
             return
-        now_ns = perf_counter_ns()
-        duration_ns = now_ns - started
+        ended = perf_counter_ns()
+        duration_ns = ended - started
         status = response.status
         route = request.route
         if route is None and endpoint is not None:
             route = endpoint.route
+        body = connection.body
+        received = len(request.body) if body is None else body.received
         if record is not None:
-            body = connection.body
-            received = len(request.body) if body is None else body.received
             record(route, request.method, status, duration_ns, received, sent)
         if status >= 500:
             recent_errors.note(request, status, route)
         if duration_ns >= slow_ns and slow is not None:
-            slow.put(connection, request, route, response, sent, now_ns)
-        if access_log is not None:
-            _log(access_log, request, status, sent, duration_ns)
+            slow.put(connection, request, route, response, sent, ended)
+        if log is not None:
+            log(connection, request, route, response, received, sent, ended)
         connection.forget_times()
 
     return note
-
-
-def _log(access_log: AccessLog, request: Request, status: int, sent: int, duration_ns: int) -> None:
-    client = request.client  # as a trusted proxy tells it, if there is one
-    access_log.record(
-        client[0] if client is not None else "-",
-        request.method,
-        request.raw_path.decode("ascii"),
-        request.http_version,
-        status,
-        sent,
-        duration_ns / 1e9,
-    )

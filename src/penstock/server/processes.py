@@ -22,16 +22,23 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
     from multiprocessing.process import BaseProcess
 
+    from penstock.observe.logs import Logging
+
 _log = logging.getLogger("penstock.server")
 
 
-def _begin(names: tuple[str, ...], patterns: tuple[str, ...]) -> None:
+def _begin(names: tuple[str, ...], patterns: tuple[str, ...], logging_setup: Logging | None) -> None:
     """Hide the same secrets. Leave stopping to the server, since a Ctrl-C goes to the whole process group;
     and never outlive it, however it ended: a pool process that waits for work does not notice a server that
     was killed.
     """
     redactor().configure(names, patterns)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if logging_setup is not None:
+        from penstock.observe.log_file import open_shared
+        from penstock.observe.logs import configure
+
+        configure(logging_setup, open_shared(logging_setup.file))
     threading.Thread(target=_end_with_parent, name="penstock-parent", daemon=True).start()
 
 
@@ -47,8 +54,9 @@ def _end_with_parent() -> None:
 class ProcessPool:
     """At most `size` processes that run functions, beside those that still finish in a pool left behind."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, logging_setup: Logging | None = None) -> None:
         self._size = size
+        self._logging = logging_setup
         self._executor: ProcessPoolExecutor | None = None
         self._room = asyncio.Semaphore(size)
         """A call goes to a process that is free: in the queue of a pool it would fall with the pool."""
@@ -99,7 +107,7 @@ class ProcessPool:
             self._size,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
-            initargs=redactor().configured(),
+            initargs=(*redactor().configured(), self._logging),
         )
         self._calls[self._executor] = 0
         return self._executor

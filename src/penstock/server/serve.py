@@ -15,13 +15,16 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import ApplicationError, MissingExtra, PenstockError
+from penstock.observe import log_writer
 from penstock.observe.log_file import NO_FILES
+from penstock.observe.logs import JOBS
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.draining import Drain
 from penstock.server.jobs import as_job
 from penstock.server.lingering import wait_lingering
 from penstock.server.listen import Listener
+from penstock.server.log_setup import make_logging, open_access_log
 from penstock.server.lookout import Lookout
 from penstock.server.metering import Metering
 from penstock.server.notes import make_notes
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
     from penstock.http.handler import Handler
     from penstock.http.request import Request
     from penstock.http.response import Response
-    from penstock.observe.access_log import AccessLog
     from penstock.observe.board import Slot
     from penstock.observe.log_file import LogFiles
     from penstock.observe.overview import State
@@ -119,7 +121,7 @@ class Server:
         self._is_retiring = False
         self._notifier = Notifier() if seat is None else None
         self._threads = ThreadPool(config.threads, config.queue_limit)
-        self._processes = ProcessPool(config.processes)
+        self._processes = ProcessPool(config.processes, make_logging(config, log_files))
         self._reactor: Reactor | None = None
         self._kept: set[Any] = set()
         """What goes on behind its reply, or by itself."""
@@ -251,7 +253,8 @@ class Server:
             self._seat.take(self, loop)
         if self._publisher is not None:
             self._publisher.start()
-        access_log = self._open_access_log()
+        log_writer.hold()
+        access_log = open_access_log(self.config, self.log_files)
         try:
             if not await self._start_application():
                 return
@@ -285,6 +288,7 @@ class Server:
                 self._publisher.stop()
             if self._reactor is not None:  # else it never served
                 self._tell("stopped")
+            log_writer.release()
 
     def _take_reopen_signal(self, loop: asyncio.AbstractEventLoop) -> None:
         """SIGUSR1 opens log files again. Without any it is the application's, or nothing: never the end."""
@@ -292,14 +296,11 @@ class Server:
         if not self._signals or number is None:
             return
         if any(self.log_files) or signal.getsignal(number) == signal.SIG_DFL:
-            loop.add_signal_handler(number, self.log_files.reopen)
+            loop.add_signal_handler(number, self.reopen_logs)
 
-    def _open_access_log(self) -> AccessLog | None:
-        if not self.config.access_log:
-            return None
-        from penstock.observe.access_log import AccessLog
-
-        return AccessLog()
+    def reopen_logs(self) -> None:
+        """Go on in the log files that have the names now; the thread that writes them sees to it."""
+        JOBS.insist(self.log_files.reopen)
 
     async def _start_application(self) -> bool:
         """Return True once the application is ready, False when a signal came before it was."""

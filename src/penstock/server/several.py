@@ -16,6 +16,7 @@ from penstock.server.admin.endpoint import open_supervised
 from penstock.server.bind import open_all
 from penstock.server.fork import warn_of_threads
 from penstock.server.identity import find_identity, read_certificates, set_umask
+from penstock.server.log_setup import make_logging
 from penstock.server.pid_file import holding
 from penstock.server.sharing import open_areas
 from penstock.server.supervisor import WORKERS_LIMIT, Forked, Supervisor
@@ -44,7 +45,7 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
     if config.preload:
         handler = load()
         load = lambda: handler  # noqa: E731
-    configure(config.log_level, files, development=config.development)
+    configure(make_logging(config), files)
     if config.preload:
         warn_of_threads()
     open_areas(config.workers, WORKERS_LIMIT)

@@ -166,7 +166,17 @@ class SecureSocket:
     The reactor reads while a pool thread sends, and OpenSSL allows one of them at a time: hence the lock.
     """
 
-    __slots__ = ("_is_cut", "_lock", "_read", "_sock", "_write", "fileno", "getpeercert", "getsockname")
+    __slots__ = (
+        "_is_cut",
+        "_lock",
+        "_read",
+        "_sock",
+        "_write",
+        "fileno",
+        "getpeercert",
+        "getsockname",
+        "version",
+    )
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self._sock = sock
@@ -177,6 +187,8 @@ class SecureSocket:
         self.fileno = sock.fileno
         self.getsockname = sock.getsockname
         self.getpeercert = sock.getpeercert
+        self.version = sock.version() or ""
+        """The protocol that was agreed on."""
 
     def recv(self, size: int) -> bytes:
         """Return what there is; b"" at the end. BlockingIOError: nothing yet."""
@@ -251,13 +263,14 @@ class SecureSocket:
 class SecureConnection(Connection):
     """A connection over TLS."""
 
-    __slots__ = ("client_certificate",)
+    __slots__ = ("client_certificate", "tls_version")
 
     def __init__(self, reactor: Reactor, sock: Any, address: Any) -> None:
         super().__init__(reactor, sock, address)
         # Now, for it cannot be asked for any more when the client has gone; and only where it is wanted.
         wants_one = reactor.config.tls_client_ca is not None
         self.client_certificate: dict[str, Any] | None = sock.getpeercert() if wants_one else None
+        self.tls_version = sock.version
 
     @property
     def scheme(self) -> str:

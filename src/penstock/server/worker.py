@@ -137,7 +137,7 @@ class Seat:
             if word == "retire":
                 self._server.leave(to_others=True)
             elif word == "reopen":
-                self._server.log_files.reopen()
+                self._server.reopen_logs()
         if not self.channel.is_open:
             loop.remove_reader(self.channel.fileno())
             _log.error("the supervisor is gone: stopping")
@@ -149,6 +149,7 @@ def run_worker(
 ) -> int:
     """Load the application and serve it; return the exit status of this process."""
     from penstock.observe.logs import configure, withdraw
+    from penstock.server.log_setup import make_logging
     from penstock.server.serve import Server
 
     try:
@@ -164,7 +165,7 @@ def run_worker(
             load = partial(Forgiving, load, config, seat, application_path)
         handler = load()
         settle_release(config.release, getattr(handler, "release", ""))
-        configure(config.log_level, files, development=config.development)
+        configure(make_logging(config), files)
         return Server(
             handler,
             config,

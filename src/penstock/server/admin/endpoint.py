@@ -215,6 +215,7 @@ def _make_config(config: Config) -> Config:
         metrics=False,
         log_level=config.log_level,
         release=config.release,
+        log_format=config.log_format,
         user=config.user,
         group=config.group,
         stuck_timeout_s=0.0,
