@@ -310,3 +310,52 @@ def test_a_view_of_django_knows_its_request(django_application, interface, is_as
         return JsonResponse(trace_headers())
 
     check_hosted(django_application(interface, [path("", show_async if is_async else show)]))
+
+
+def test_pieces_and_the_end_of_wsgi_know_their_request():
+    heard = []
+
+    class Pieces:
+        def __init__(self):
+            self.left = [b"[", b"]"]
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            heard.append(trace_headers().get("X-Request-ID"))
+            if not self.left:
+                raise StopIteration
+            return self.left.pop(0)
+
+        def close(self):
+            heard.append(trace_headers().get("X-Request-ID"))
+
+    def hosted(environ, start_response):
+        start_response("200 OK", [])
+        return Pieces()
+
+    with serve(WSGIHandler(hosted)) as running:
+        fields = [f"{key}: {value}" for key, value in fields_of("pieces").items()]
+        with running.connect() as client:
+            assert client.ask("/", "GET", *fields).content == b"[]"
+        wait_until(lambda: len(heard) == 4)
+
+    assert set(heard) == {"pieces"}
+
+
+def test_a_conversation_of_asgi_knows_its_request(need_package):
+    need_package("websockets")
+
+    async def hosted(scope, receive, send):
+        if scope["type"] != "websocket":
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": json.dumps(trace_headers())})
+
+    with serve(ASGIHandler(hosted)) as running, OverSockets(running.urls[0]) as client:
+        said = client.converse("/", "talk")
+
+    assert (said["X-Request-ID"], said["traceparent"][3:35]) == ("talk", TRACE_ID)

@@ -13,7 +13,9 @@ from penstock import (
     Response,
     Router,
     SecurityHeaders,
+    TestClient,
     TrustedHosts,
+    trace_headers,
 )
 from penstock.errors import ApplicationError
 from tests.app.driver import answer, get, send
@@ -137,6 +139,18 @@ def test_each_request_gets_a_name_of_its_own_which_goes_back():
     assert sent == seen
     assert len(set(sent)) == 2
     assert all(len(name) == 32 and name.isalnum() for name in sent)
+
+
+@pytest.mark.parametrize("trust", [True, False])
+def test_the_name_is_that_of_logs_and_of_outgoing_calls(trust):
+    app, seen = App(hooks=[RequestID(trust=trust)]), []
+    app.get("/")(lambda request: seen.extend([request.request_id, trace_headers()["X-Request-ID"]]))
+
+    with TestClient(app) as client:
+        sent = client.get("/", headers={"x-request-id": "theirs@1"}).headers["x-request-id"]
+
+    assert seen == [sent, sent]
+    assert (sent == "theirs@1") == trust
 
 
 @pytest.mark.parametrize("trust", [True, lambda request: True, False, lambda request: False])
