@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.app.stores.redis_server import redis_server
-from tests.e2e.serving import WAIT_S, receive
+from tests.e2e.serving import receive
 from tests.e2e.test_admin import SEVERAL, SINGLE, served, starting
 from tests.e2e.workers import wait_until, workers
 
@@ -52,10 +52,6 @@ async def queue():
 async def mail():
     return act("mail")
 
-@app.get("/wait/{seconds:float}")
-async def wait(seconds: float) -> str:
-    await asyncio.sleep(seconds)
-    return "waited"
 """
 
 
@@ -154,10 +150,9 @@ def test_a_worker_in_place_of_one_that_was_killed_tells_its_checks(tmp_path):
         admin.wait(lambda found: found == {"status": "ok"}, "/readyz")
 
 
-@pytest.mark.parametrize("count", [SINGLE, SEVERAL])
-def test_a_server_starts_while_what_it_needs_hangs_and_is_not_ready(tmp_path, count):
+def test_a_server_starts_while_what_it_needs_hangs_and_is_not_ready(tmp_path):
     (tmp_path / "queue").write_text("hang")
-    with starting(tmp_path, APPLICATION, "--workers", str(count)) as (_, admin):
+    with starting(tmp_path, APPLICATION) as (_, admin):
         # The limit of the check is what a start waits for it.
         admin.wait(lambda found: found == failing("queue"), "/readyz")
         codes = [admin.status_of(path) for path in ("/livez", "/readyz")]
@@ -177,26 +172,8 @@ def test_a_reload_is_never_unready_for_its_checks(tmp_path):
     assert seen <= {"ok"}
 
 
-@pytest.mark.parametrize("count", [SINGLE, SEVERAL])
-def test_while_draining_checks_change_nothing(tmp_path, count):
-    with (
-        served(tmp_path, count=count, text=APPLICATION) as (server, admin),
-        server.ask("/wait/1.5") as client,
-    ):
-        admin.wait(lambda found: found["requests_in_flight"] == 1)
-        server.process.send_signal(signal.SIGTERM)
-        admin.wait(lambda found: found["status"] == "draining", "/readyz")
-        codes = [admin.status_of(path) for path in ("/livez", "/readyz")]
-        reply = receive(client)
-        server.process.wait(WAIT_S)
-
-    assert codes == [200, 503]
-    assert reply.endswith(b"waited")
-
-
-@pytest.mark.parametrize("count", [SINGLE, SEVERAL])
-def test_without_an_admin_address_a_worker_answers_for_itself(tmp_path, count):
-    with workers(tmp_path, count=count, text=APPLICATION) as server:
+def test_without_an_admin_address_a_worker_answers_for_itself(tmp_path):
+    with workers(tmp_path, count=SEVERAL, text=APPLICATION) as server:
         well = [own(server, path) for path in ("/livez", "/readyz")]
         (tmp_path / "database").write_text("false")
         for path in ("/readyz", "/health"):
@@ -258,9 +235,8 @@ async def app(scope, receive, send):
 """
 
 
-@pytest.mark.parametrize("count", [SINGLE, SEVERAL])
-def test_a_hosted_asgi_application_starts_until_it_says_it_has(tmp_path, count):
-    with starting(tmp_path, ASGI, "--workers", str(count)) as (_, admin):
+def test_a_hosted_asgi_application_starts_until_it_says_it_has(tmp_path):
+    with starting(tmp_path, ASGI, "--workers", str(SEVERAL)) as (_, admin):
         before = [admin.get(path) for path in ("/livez", "/readyz")]
         (tmp_path / "go").touch()
         admin.wait(lambda found: found == {"status": "ok"}, "/readyz")

@@ -67,7 +67,9 @@ def render_ready(told: dict[str, Any]) -> str:
 def render_health(told: dict[str, Any]) -> str:
     """A line for the whole, and one for each check and worker."""
     release = f", release {told['release']}" if told["release"] else ""
-    lines = [f"{told['status']}{release}, {told['workers_ready']} ready, for {told['uptime_seconds']} s"]
+    count = told["workers_ready"]
+    workers = "1 worker" if count == 1 else f"{count} workers"
+    lines = [f"{told['status']}{release}, {workers} ready, for {told['uptime_seconds']} s"]
     lines += [render_check(name, check) for name, check in told["checks"].items()]
     for worker in told.get("workers", ()):
         failed = f": {', '.join(worker['failed'])}" if worker["failed"] else ""
