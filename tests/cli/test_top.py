@@ -164,7 +164,9 @@ def test_without_a_terminal_one_look_is_printed(tmp_path, penstock):
     path = tmp_path / "admin.sock"
     with serving(tmp_path, f"unix:{path}") as (server, _):
         receive(server.ask("/", "Connection: close"))
-        named = penstock("top", f"unix:{path}")
+        end = time.monotonic() + WAIT_S  # a look is up to a second old, and this server has just started
+        while " STARTING " in (named := penstock("top", f"unix:{path}")).stdout:
+            assert time.monotonic() < end
         found = penstock("top", PENSTOCK_ADMIN=f"unix:{path}")
         told = penstock("top", "--json", "--admin", f"unix:{path}")
 
