@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from penstock.observe import stores
 from penstock.observe.checks import FAILED, blocking, join
 from penstock.observe.memory import measure_rss
+from penstock.observe.metrics.gather import count_begun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -213,7 +214,10 @@ class Overview:
             "pid": self.front.pid,
             "uptime_seconds": age_of(self.front.started, self.now),
             "connections": sum(each.connections for each in figures),
-            "requests_total": self.front.requests_of_ended + sum(each.requests for each in figures),
+            "requests_total": max(
+                count_begun(),  # to the last one; the board is half a second old, or all there is
+                self.front.requests_of_ended + sum(each.requests for each in figures),
+            ),
             "requests_in_flight": sum(each.requests_in_flight for each in figures),
             "oldest_request_seconds": age_of(oldest, self.now),
             "thread_pool": {key: sum(each.thread_pool.get(key, 0) for each in figures) for key in _POOL},
