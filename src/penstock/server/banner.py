@@ -102,7 +102,7 @@ def render_banner(
         ),
     ]
     if admin_url:
-        rows.insert(2, ("admin", admin_url))
+        rows.insert(2, ("admin", f"{admin_url} ({_describe_admin(admin_url)})"))
     lines = [f"{bold}Penstock {__version__}{plain} {dim}(Ctrl-C stops it){plain}"]
     for label, value in rows:
         first, *rest = _wrap(value)
@@ -110,6 +110,11 @@ def render_banner(
         lines.append(f"  {dim}{label.ljust(_INDENT - 2)}{plain} {start}{first}{end}")
         lines.extend(f"{' ' * (_INDENT + 1)}{line}" for line in rest)
     return "\n".join(lines) + "\n"
+
+
+def _describe_admin(url: str) -> str:
+    """What to do with it: look at it in a browser, or where that does not reach it in a terminal."""
+    return "dashboard: /dashboard" if url.startswith("http") else f"penstock top {url}"
 
 
 def _describe_process(config: Config) -> str:
