@@ -379,6 +379,10 @@ def test_what_is_not_there_is_404_and_nothing_can_be_changed(tmp_path):
         ]
         head, content = admin.exchange("/metrics", "HEAD")
 
+        browser, _ = admin.exchange("/", accept="text/html,application/xhtml+xml,*/*;q=0.8")
+
+    assert browser.startswith("HTTP/1.1 307")
+    assert "Location: /dashboard" in browser
     assert absent[0] == 404
     assert "/livez" in absent[1]["detail"]
     for reply, _ in replies:

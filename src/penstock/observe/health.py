@@ -53,7 +53,7 @@ def tell_health(overview: Overview, *, is_private: bool) -> tuple[int, dict[str,
                 "uptime_seconds": age_of(worker.started, now),
                 "failed": [one["name"] for one in worker.figures.checks if one["status"] == "failed"],
             }
-            for worker in overview.workers
+            for worker in sorted(overview.workers, key=lambda worker: worker.slot)
         ]
     return OK if overview.is_ready else UNAVAILABLE, told
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from penstock.http.handler import INLINE, Endpoint
 from penstock.http.problem import problem
+from penstock.http.response import RedirectResponse
 from penstock.server.admin import figures, live, probes
 from penstock.server.admin.dashboard.page import tell_dashboard
 from penstock.server.admin.private import refuse_foreign
@@ -81,7 +82,11 @@ def _bind(page: Page, sources: Sources) -> Callable[[Request], Answer]:
     return lambda request: page.tell(request, sources)
 
 
-def _answer_absent(_: Request) -> Response:
+def _answer_absent(request: Request) -> Response:
+    if request.raw_path == b"/" and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(
+            "/dashboard", headers={"Cache-Control": "no-store"}
+        )  # a person, by the banner
     return problem(404, detail=f"here are {', '.join(PAGES)}")
 
 
