@@ -30,6 +30,7 @@ from penstock.http.in_threads import InThreads
 from penstock.http.kept_response import KeptResponse
 from penstock.http.partial import narrow
 from penstock.http.problem import problem
+from penstock.http.redaction import redactor
 from penstock.http.response import PushResponse, Response, StreamResponse
 from penstock.http.status import has_content
 from penstock.wire.limits import Limits
@@ -102,7 +103,7 @@ class ASGIApplication:
             request = make_request(scope)
         except ProtocolError as fault:
             request = make_stand_in(scope)
-            response = problem(fault.status, detail=fault.detail)
+            response = problem(fault.status, detail=redactor().text(fault.detail))
         else:
             request.connection = ForeignConnection(scope, self._server)
         with working_for(request):

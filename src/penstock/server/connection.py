@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import RemoteProtocolError
 from penstock.http.current import current
 from penstock.http.problem import problem
+from penstock.http.redaction import redactor
 from penstock.observe.metrics.memory import BEGUN
 from penstock.server.answering import Answering
 from penstock.server.intake import RECEIVE_BYTES
@@ -228,7 +229,7 @@ class Connection(Answering):
         self.closing = True
         self._content = None
         self.phase = BUSY
-        response = problem(fault.status, detail=fault.detail)
+        response = problem(fault.status, detail=redactor().text(fault.detail))
         octets = self.reactor.serialiser.render(request, response, False)
         if request is not None:
             self.note(request, response, len(octets))

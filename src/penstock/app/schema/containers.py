@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.app.schema.nodes import Node
 from penstock.app.schema.report import INVALID, clipped
+from penstock.http.redaction import redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -149,7 +150,7 @@ class Fixed(Node):
         try:
             return self.make(*made)
         except ValueError as error:
-            return report.add(loc, str(error), "value")
+            return report.add(loc, redactor().text(str(error)), "value")
 
 
 class Keyed(Node):

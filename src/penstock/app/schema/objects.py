@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from penstock.app.schema.nodes import Node
 from penstock.app.schema.report import INVALID, clipped
+from penstock.http.redaction import redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -169,4 +170,4 @@ class Object(Node):
                 return self.make(made)
             return self.make(**made)
         except ValueError as error:
-            return report.add(loc, str(error), "value")
+            return report.add(loc, redactor().text(str(error)), "value")
