@@ -52,8 +52,8 @@ class Serving:
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.wait_for_log(r"  bounds ")
-        self.url = re.search(r"address\s+(https?://\S+)", self.log)[1].rstrip("/")
+        self.wait_for_log(r'  bounds |"message":"Penstock ')  # the banner, as text or as JSON
+        self.url = re.search(r'(?:address\s+|"urls":\[")(https?://[^\s"]+)', self.log)[1].rstrip("/")
         self.port = urlsplit(self.url).port
 
     @property

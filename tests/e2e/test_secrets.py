@@ -10,11 +10,15 @@ import base64
 import json
 import re
 import socket
+import subprocess
+import sys
 import time
 from urllib.parse import quote
 
+import pytest
+
 from tests.apps.hush import BUILT_IN, STORE_PASSWORD
-from tests.e2e.serving import WAIT_S, receive, serving
+from tests.e2e.serving import WAIT_S, environment, receive, serving
 from tests.websocket.frames import TEXT, Peer, frame
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJIdXNoMDAifQ.SHVzaEh1c2hIdXNo"
@@ -183,3 +187,48 @@ def test_no_secret_is_shown_by_the_pages_of_development(tmp_path):
     assert found_in(server.log) == {}
     assert any("no such login" in reply for reply in replies)
     assert any("<summary>Variables</summary>" in reply for reply in replies)
+
+
+APACHE = '%h "%r" %q %U %{Authorization}i %{Cookie}i %{X-Api-Key}i %{Referer}i %{User-agent}i %{Set-Cookie}o'
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--log-format", "json", "--access-log-format", "json"],
+        ["--log-format", "text", "--access-log-format", "combined"],
+        ["--log-format", "json", "--access-log-format", APACHE],
+    ],
+    ids=["json", "combined", "own"],
+)
+def test_no_secret_gets_into_a_file_whatever_its_format(tmp_path, flags):
+    log, access = tmp_path / "server.log", tmp_path / "access.log"
+    flags = [*flags, "--log-file", str(log), "--access-log-file", str(access), "--slow-request", "0.01"]
+
+    with serving("tests.apps.hush:app", *flags, may_fail=True) as server:
+        for target in TARGETS[:6]:
+            exchange(server, head("GET", target))
+        exchange(
+            server, posted("/form", "application/x-www-form-urlencoded", f"user=bob&password={hush(43)}")
+        )
+
+    written = {file.name: file.read_text() for file in (log, access)}
+    assert {name: found_in(text) for name, text in written.items()} == {"server.log": {}, "access.log": {}}
+    assert "Traceback" in written["server.log"]
+    assert written["access.log"].count("\n") == 7
+    assert found_in(server.log) == {}
+
+
+def test_no_secret_is_in_what_check_says_of_settings(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "penstock", "check", "--tls-key-password", hush(80)],
+        env=environment() | {"PENSTOCK_TLS_KEY_PASSWORD": hush(81)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert "tls_key_password" in done.stdout
+    assert found_in(done.stdout + done.stderr) == {}
