@@ -192,17 +192,30 @@ def test_each_run_of_periodic_work_is_a_trace_of_its_own(client):
     assert all(run["path"] is None and TRACE_ID not in run["traceparent"] for run in runs)
 
 
-def test_workers_never_make_the_same_ids():
-    with serving("tests.apps.traced:app", "--workers", "2", "--preload", may_fail=True) as server:
-        told = []
-        end = time.monotonic() + WAIT_S
-        while len({pid for pid, _, _ in told}) < 2 or len(told) < 40:
-            assert time.monotonic() < end
-            with server.ask("/ids", "Connection: close") as client:
-                told.append(json.loads(receive(client).partition(b"\r\n\r\n")[2]))
+@pytest.fixture(scope="module")
+def workers():
+    words = ("--workers", "2", "--preload", "--processes", "1")
+    with serving("tests.apps.traced:app", *words, may_fail=True) as server:
+        yield server
+
+
+def test_workers_never_make_the_same_ids(workers):
+    told = []
+    end = time.monotonic() + WAIT_S
+    while len({pid for pid, _, _ in told}) < 2 or len(told) < 40:
+        assert time.monotonic() < end
+        with workers.ask("/ids", "Connection: close") as client:
+            told.append(json.loads(receive(client).partition(b"\r\n\r\n")[2]))
 
     assert len({trace_id for _, trace_id, _ in told}) == len(told)
     assert len({span_id for _, _, span_id in told}) == len(told)
+
+
+def test_log_records_of_a_process_of_the_pool_have_the_ids_of_the_request(workers):
+    with OverSockets(workers.url) as client:
+        client.ask("/process/1", "logged")
+
+    workers.wait_for_log(f"ERROR shop in a process.*{TRACE_ID}")
 
 
 def test_an_application_called_within_another_request_works_for_its_own():

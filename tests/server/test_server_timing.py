@@ -42,8 +42,8 @@ def test_every_response_tells_the_phases(path, access_log, tmp_path):
 
     for reply in replies:
         app_ms, queue_ms, content_ms, more = told(reply).groups()
-        assert 0 <= float(app_ms) < 20_000
-        assert 0 <= float(queue_ms) < 20_000
+        assert float(app_ms) >= 0
+        assert float(queue_ms) >= 0
         assert content_ms is None
         assert more == ""
 
