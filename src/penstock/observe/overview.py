@@ -204,6 +204,11 @@ class Overview:
         figures = [worker.figures for worker in self.workers]
         oldest = min((each.oldest for each in figures if each.oldest is not None), default=None)
         workers = [worker.to_json(self.now) for worker in self.workers]
+        begun, begun_by_pid = (
+            count_begun()
+        )  # to the last one; the board is half a second old, or all there is
+        for worker in workers:
+            worker["requests_total"] = max(worker["requests_total"], begun_by_pid.get(worker["pid"], 0))
         rss_bytes = sum(worker["rss_bytes"] for worker in workers)
         if self.front.is_supervised:
             rss_bytes += measure_rss(self.front.pid)
@@ -215,8 +220,7 @@ class Overview:
             "uptime_seconds": age_of(self.front.started, self.now),
             "connections": sum(each.connections for each in figures),
             "requests_total": max(
-                count_begun(),  # to the last one; the board is half a second old, or all there is
-                self.front.requests_of_ended + sum(each.requests for each in figures),
+                begun, self.front.requests_of_ended + sum(each.requests for each in figures)
             ),
             "requests_in_flight": sum(each.requests_in_flight for each in figures),
             "oldest_request_seconds": age_of(oldest, self.now),

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from penstock.observe.metrics.folding import add_area
-from penstock.observe.metrics.gather import gather
+from penstock.observe.metrics.gather import count_begun, gather
 from penstock.observe.metrics.http import Recorder
 from penstock.observe.metrics.ledger import Ledger
 from penstock.observe.metrics.memory import BEGUN, Areas
@@ -131,6 +131,18 @@ def test_readers_see_neither_a_gap_nor_a_double_count_while_processes_end(areas)
     finally:
         is_over.set()
         thread.join()
+
+
+def test_requests_begun_are_counted_by_process_and_in_all(areas):
+    one, two = Process(areas, 1), Process(areas, 2)
+    one.serve(3)
+    two.serve(2)
+    with areas.folding():
+        add_area(areas.past, areas.get(1))
+        areas.get(1).clear()
+
+    assert count_begun(two.ledger) == (5, {two.ledger.area.pid: 2})
+    assert count_begun(Ledger()) == (0, {})
 
 
 def test_without_a_server_a_process_tells_its_own():

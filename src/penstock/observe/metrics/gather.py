@@ -120,16 +120,19 @@ def gather(own: Ledger = ledger) -> Snapshot:
         return _add_up(areas.past, areas.taken())  # processes end all the time: one of them may be missed
 
 
-def count_begun(own: Ledger = ledger) -> int:
-    """Return how many requests all processes of this server have begun, those included that are no more."""
+def count_begun(own: Ledger = ledger) -> tuple[int, dict[int, int]]:
+    """Return how many requests all processes of this server have begun, those included that are no more, and
+    how many each has, by its pid.
+    """
     areas = own.areas
     if areas is None:
-        return 0
+        return 0, {}
     while True:
         number = areas.sequence()
-        begun = areas.past.head[BEGUN] + sum(area.head[BEGUN] for _, area in areas.taken())
+        past = areas.past.head[BEGUN]
+        begun = {area.pid: area.head[BEGUN] for _, area in areas.taken()}
         if areas.sequence() == number:
-            return begun
+            return past + sum(begun.values()), begun
 
 
 def _add_up(past: Area | None, areas: Sequence[tuple[int, Area]]) -> Snapshot:
