@@ -13,6 +13,7 @@ import pytest
 from penstock.observe import access_log, log_writer
 from penstock.observe.access_log import AccessLog
 from penstock.observe.logs import Logging, configure
+from penstock.observe.metrics.gather import gather
 from tests.observe.noting import note
 
 TEXT = Logging(form="text")
@@ -133,6 +134,7 @@ def test_records_beyond_the_bound_are_dropped_counted_and_told(sink, log, monkey
     monkeypatch.setattr(access_log, "_QUEUE_LIMIT", 5)
     monkeypatch.setattr(access_log, "_CROWD", 2)
     sink.gate.clear()
+    before = gather().value("penstock_log_lines_dropped")
 
     for _ in range(50):
         note(log)
@@ -142,6 +144,7 @@ def test_records_beyond_the_bound_are_dropped_counted_and_told(sink, log, monkey
     told = [one.args[0] for one in sink.records if one.name == "penstock.server"]
     assert 5 <= len(sink.lines) <= 10  # the thread may hold some more
     assert len(sink.lines) + sum(told) == 50
+    assert gather().value("penstock_log_lines_dropped") - before == sum(told)
 
 
 def test_sink_that_fails_costs_lines_and_not_the_log(sink, log):

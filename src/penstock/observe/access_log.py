@@ -33,6 +33,7 @@ from penstock.observe.access_record import (
 )
 from penstock.observe.apache_format import compile_format, is_apache
 from penstock.observe.logs import find_line_writer
+from penstock.observe.metrics.server_metrics import log_lines_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,9 +131,10 @@ class AccessLog:
 
         return note
 
-    def _drop(self) -> None:
+    def _drop(self, count: int = 1) -> None:
         with self._lock:
-            self.dropped += 1
+            self.dropped += count
+        log_lines_dropped.inc(count)
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """Write what is queued, and take no more."""
@@ -167,7 +169,7 @@ class AccessLog:
                 )
             except Exception:
                 # The border of the thread: a broken sink costs lines, not the log.
-                self.dropped += count
+                self._drop(count)
         if self.dropped != self._told:
             missing, self._told = self.dropped - self._told, self.dropped
             _log.warning("the access log cannot keep up: %d lines dropped", missing)
@@ -194,7 +196,7 @@ class AccessLog:
                 _access.handle(self._make_log_record(record, epoch_ns))
             except Exception:
                 # A broken sink, as above.
-                self.dropped += 1
+                self._drop()
 
     def _make_log_record(self, record: Record, epoch_ns: int) -> logging.LogRecord:
         made = logging.LogRecord(_access.name, logging.INFO, __file__, 0, "%s", None, None)

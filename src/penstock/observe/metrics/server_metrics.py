@@ -39,9 +39,14 @@ pool_wait: Final = Histogram(
 )
 
 loop_lag: Final = Histogram(
-    "penstock_loop_lag_seconds", "How late the event loop runs what is due", unit="seconds"
+    "penstock_loop_lag_seconds", "How late a timer of the loop is, twenty times a second.", unit="seconds"
 )
-gc_pause: Final = Histogram("penstock_gc_pause_seconds", "Pauses by the garbage collector", unit="seconds")
+gc_pause: Final = Histogram(
+    "penstock_gc_pause_seconds",
+    "How long the garbage collector stopped the process, by generation.",
+    ["generation"],
+    unit="seconds",
+)
 
 worker_restarts: Final = Counter(
     "penstock_worker_restarts", "Workers that ended without being told to, and were replaced"
