@@ -118,6 +118,7 @@ if TYPE_CHECKING:
     from penstock.http.secret import Secret
     from penstock.http.session import Session
     from penstock.http.upload import UploadFile
+    from penstock.observe.log_format import JSONFormatter, TextFormatter, TraceFilter
     from penstock.observe.metrics.endpoint import metrics_endpoint
     from penstock.observe.metrics.registry import Counter, Gauge, Histogram
 
@@ -170,6 +171,7 @@ _PLACES = {
     "HTTPSRedirect": "penstock.app.security.https",
     "Header": "penstock.app.schema.markers",
     "Headers": "penstock.http.headers",
+    "JSONFormatter": "penstock.observe.log_format",
     "JSONLines": "penstock.http.json_lines",
     "JSONResponse": "penstock.http.response",
     "JWT": "penstock.app.auth.jwt",
@@ -211,8 +213,10 @@ _PLACES = {
     "Templates": "penstock.app.templates",
     "TestClient": "penstock.app.testing.client",
     "TextResponse": "penstock.http.response",
+    "TextFormatter": "penstock.observe.log_format",
     "Timeout": "penstock.app.middleware.limits",
     "TooManyRequests": "penstock.errors",
+    "TraceFilter": "penstock.observe.log_format",
     "TrustedHosts": "penstock.app.security.hosts",
     "Unauthorized": "penstock.errors",
     "UnsupportedMediaType": "penstock.errors",
@@ -290,6 +294,7 @@ __all__ = [
     "Header",
     "Headers",
     "Histogram",
+    "JSONFormatter",
     "JSONLines",
     "JSONResponse",
     "MemoryStore",
@@ -329,9 +334,11 @@ __all__ = [
     "StreamResponse",
     "Templates",
     "TestClient",
+    "TextFormatter",
     "TextResponse",
     "Timeout",
     "TooManyRequests",
+    "TraceFilter",
     "TrustedHosts",
     "Unauthorized",
     "UnsupportedMediaType",

@@ -172,6 +172,7 @@ class AccessLog:
                 self._drop(count)
         if self.dropped != self._told:
             missing, self._told = self.dropped - self._told, self.dropped
+            log_writer.count_lost(missing)
             _log.warning("the access log cannot keep up: %d lines dropped", missing)
         return count
 

@@ -22,8 +22,9 @@ _VALUES = 256  # of one picture, all levels together
 _SAFE_INT = 2**63
 
 # What passes encode_basestring and is no good on a line all the same: DEL and C1, which terminals obey, the
-# separators that split lines elsewhere, and lone surrogates, which have no UTF-8.
-_AWKWARD = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# separators that split lines elsewhere, marks that turn the direction of what follows, and lone surrogates,
+# which have no UTF-8.
+_AWKWARD = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # The longest part of quoted text that ends between two characters.
 _WHOLE = re.compile(r'"(?:[^\\]|\\[^u]|\\u[0-9a-f]{4})*+')
 

@@ -19,6 +19,7 @@ from weakref import WeakSet
 from penstock.errors import ConfigError
 from penstock.observe.log_format import BareFormatter, TextFormatter
 from penstock.observe.log_stderr import make_note, tell_on_stderr
+from penstock.observe.log_writer import count_lost
 from penstock.observe.logs import ACCESS, ROOT, LineHandler
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class LogFile:
         data = lines.encode("utf-8", "backslashreplace")
         if not self._lock.acquire(timeout=_LOCK_S):
             self._lost += data.count(b"\n")
+            count_lost(data.count(b"\n"))
             return
         try:
             note = self._note()
@@ -128,7 +130,9 @@ class LogFile:
             self._is_torn = not data[:written].endswith(b"\n")
         if written >= noted:
             self._lost = 0 if self.formatter else self._lost  # so far: the note says so
-        self._lost += data.count(b"\n", max(written, noted))
+        missing = data.count(b"\n", max(written, noted))
+        count_lost(missing)
+        self._lost += missing
 
     def _tell(self, failure: str) -> None:
         if not self._failure:

@@ -38,8 +38,8 @@ _TEXT: Final = 16_384
 _LOOKED_AT: Final = 65_536
 
 # C0 without the line feed, which `format` deals with, and the tab; DEL; C1, which some terminals obey;
-# and the separators that split lines elsewhere.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# the separators that split lines elsewhere; and marks that turn the direction of what follows.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _CONTINUATION = "\n    "
 # Of these the message says all that the members do.
 _SPOKEN = frozenset({"penstock.access", "penstock.slow"})

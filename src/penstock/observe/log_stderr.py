@@ -18,6 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.observe.log_format import TextFormatter
+from penstock.observe.log_writer import count_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +51,6 @@ class StderrSink:
     def __init__(self) -> None:
         self.formatter: logging.Formatter = TextFormatter()
         """Of what it says itself."""
-        self.lost = 0
-        """Lines, in all."""
         self._untold = 0
         self._kept = bytearray()
         self._lock = threading.RLock()
@@ -94,7 +93,7 @@ class StderrSink:
 
     def _count(self, data: bytes | bytearray) -> None:
         missing = data.count(b"\n")
-        self.lost += missing
+        count_lost(missing)
         self._untold += missing
 
     def _push(self) -> None:

@@ -29,6 +29,13 @@ _STOP_S = 2.0
 QUEUE_LIMIT = 4_096
 
 
+def count_lost(lines: int) -> None:
+    """Have the figures of this process tell of lines that are lost."""
+    from penstock.observe.metrics.server_metrics import log_lines_dropped
+
+    log_lines_dropped.inc(lines)
+
+
 class Source(Protocol):
     """What the thread looks after."""
 
@@ -193,6 +200,7 @@ class Jobs:
                 self.lost += 1
         if self.lost != self._told:
             missing, self._told = self.lost - self._told, self.lost
+            count_lost(missing)
             self._on_lost(missing)
         return count
 

@@ -59,5 +59,5 @@ rate_limit_refusals: Final = Counter(
     "penstock_rate_limit_refusals", "Requests refused by a rate limit, by its name", ("limit",)
 )
 log_lines_dropped: Final = Counter(
-    "penstock_log_lines_dropped", "Lines that were not logged because the queue was full"
+    "penstock_log_lines_dropped", "Lines of the log that were lost: too many at a time, or nothing took them"
 )
