@@ -90,7 +90,7 @@ class LogWriter:
 
     def flush(self, timeout_s: float = _STOP_S) -> bool:
         """Wait until all that is there now is written; False when that took too long."""
-        if self._thread is threading.current_thread() or not self.is_alive():
+        if self.is_current() or not self.is_alive():
             return False
         done = threading.Event()
         self._waiting.append(done)
@@ -104,6 +104,10 @@ class LogWriter:
         self.ring()
         if self._thread is not None:
             self._thread.join(timeout_s)
+
+    def is_current(self) -> bool:
+        """Tell whether this is the thread: what it says itself, it writes."""
+        return self._thread is threading.current_thread()
 
     def is_alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()

@@ -173,7 +173,7 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             writer = log_writer.running()
-            if writer is None:
+            if writer is None or writer.is_current():
                 self.write_record(record)
                 return
             taken = self._take(record)
