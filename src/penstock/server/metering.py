@@ -11,6 +11,7 @@ import platform
 import threading
 from typing import TYPE_CHECKING, Final
 
+from penstock.observe import checks
 from penstock.observe.metrics import server_metrics
 from penstock.observe.metrics.gather import before_looks
 from penstock.observe.metrics.http import recorder
@@ -87,3 +88,5 @@ class Metering:
         server_metrics.pool_queue_depth.set(pool["queue_depth"], worker=worker)
         server_metrics.pool_threads.set(pool["active_workers"], worker=worker, state="active")
         server_metrics.pool_threads.set(pool["idle_workers"], worker=worker, state="idle")
+        for check in checks.figures():
+            server_metrics.check_ok.set(check["status"] == checks.OK, check=check["name"])

@@ -48,6 +48,10 @@ gc_pause: Final = Histogram(
     unit="seconds",
 )
 
+check_ok: Final = Gauge(
+    "penstock_check_ok", "Named checks: 1 where all workers find it well, else 0", ("check",), across="min"
+)
+
 worker_restarts: Final = Counter(
     "penstock_worker_restarts", "Workers that ended without being told to, and were replaced"
 )

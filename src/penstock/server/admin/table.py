@@ -37,7 +37,7 @@ class Page(NamedTuple):
 PAGES: Final[dict[str, Page]] = {
     "/livez": Page(probes.tell_alive),
     "/readyz": Page(probes.tell_ready),
-    "/health": Page(probes.tell_health),
+    "/health": Page(probes.tell_health, is_private=True),
     "/metrics": Page(figures.tell_metrics),
     "/status": Page(figures.tell_status, is_private=True),
     "/dashboard": Page(tell_dashboard, is_private=True),
