@@ -21,6 +21,7 @@ NAMES = (
     "routing",
     "many_routes",
     "plan",
+    "redaction",
     "hooks",
     "validation",
     "request_path",

@@ -15,6 +15,7 @@ FIGURES = {
     "serialise": ["text", "JSON", "text, 3 fields", "HEAD of text"],
     "routing": ["literal, 1 routes", "parameter, 100 routes", "deep, 1000 routes", "backtracking", "miss"],
     "many_routes": ("random paths, 1 route ", "random paths, 1,000 routes"),
+    "redaction": ["100 characters, plain", "a traceback of 20 frames", "a query with a token"],
     "plan": ["GET /users/42?verbose=true", "def, inline", "async def"],
     "hooks": ["a request", "none", "CORS, a list", "FetchMetadata"],
     "trace": ["none, new", "ids, taken over", "trace_headers"],

@@ -161,7 +161,14 @@ def wait_for_requests(server, path):
 def test_no_secret_is_told_by_workers_their_log_and_their_pages(tmp_path):
     admin = tmp_path / "admin.sock"
     with serving(
-        "tests.apps.hush:app", "--workers", "2", "--admin", f"unix:{admin}", may_fail=True
+        "tests.apps.hush:app",
+        "--workers",
+        "2",
+        "--drain-timeout",
+        "0.5",
+        "--admin",
+        f"unix:{admin}",
+        may_fail=True,
     ) as server:
         replies = throw_all(server)
         with wait_for_requests(server, admin):

@@ -154,6 +154,8 @@ class Redactor:
 
     def _hides(self, encoded: str) -> bool:
         """Tell whether something is to be hidden in a text that is percent-encoded, maybe several times."""
+        if len(encoded) < 12 and encoded.isalnum() and not self._patterns:  # PERF: shorter than any shape
+            return False
         for _ in range(_ROUNDS):
             if self.text(encoded) != encoded:
                 return True
