@@ -5,7 +5,7 @@ with it as OpenTelemetry's current span, so that spans of their own are its chil
 its ids, so that logs and `trace_headers` say the same. With the API alone, or a tracer that records nothing,
 all of it is harmless.
 
-Absent on purpose: fields and content, which may hold anything. The query and exceptions are redacted.
+What a span says of its request is in `span_attributes`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.errors import HTTPError, MissingExtra
 from penstock.http import current as current_module
 from penstock.http.handler import ANSWERED, TASK
-from penstock.http.redaction import redactor
 from penstock.http.response import Response
+from penstock.observe.span_attributes import attributes_of, method_of, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -29,12 +29,7 @@ if TYPE_CHECKING:
 
     Resolve = Callable[[Request], Endpoint]
 
-_METHODS = frozenset(
-    {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "QUERY"}
-)
 _ENDPOINTS = 1024  # kept with spans round them; an App makes some anew for each request
-_VALUE_CHARS = 1024
-_PORTS = {"http": 80, "https": 443}
 LEFT: Final = 499
 """Stands for the status of a reply nobody waited for."""
 
@@ -126,10 +121,10 @@ class Spans:
         if request.parent_id:
             parent = trace.set_span_in_context(trace.NonRecordingSpan(self._remote(request)), parent)
         return self._tracer.start_span(
-            _method_of(request) if request.method in _METHODS else "HTTP",
+            method_of(request),
             context=parent,
             kind=trace.SpanKind.SERVER,
-            attributes=_attributes_of(request),
+            attributes=attributes_of(request),
             start_time=began_ns,
         )
 
@@ -214,7 +209,7 @@ class Span:
             return
         self._failure = error
         if self._span.is_recording():
-            self._span.record_exception(error, attributes=_redacted(error))
+            self._span.record_exception(error, attributes=redacted(error))
 
     def end(self) -> None:
         """The reply is over. Once is enough, and any thread will do."""
@@ -230,7 +225,7 @@ class Span:
     def _describe(self, span: Any, request: Request, status: int) -> None:
         route = request.route or self.route
         if route:
-            span.update_name(f"{_method_of(request)} {route}")
+            span.update_name(f"{method_of(request)} {route}")
             span.set_attribute("http.route", route)
         if status and status != LEFT:
             span.set_attribute("http.response.status_code", status)
@@ -267,50 +262,3 @@ def read_context(said: Any) -> tuple[Ids, str]:
     """Return the ids a span has, without its parent, and its trace state."""
     ids = f"{said.trace_id:032x}", f"{said.span_id:016x}", "", int(said.trace_flags)
     return ids, said.trace_state.to_header() if said.trace_state else ""
-
-
-def _method_of(request: Request) -> str:
-    """Return what stands for the method in names: of those that are known, or HTTP."""
-    return request.method if request.method in _METHODS else "HTTP"
-
-
-def _attributes_of(request: Request) -> dict[str, Any]:
-    method, scheme = request.method, request.scheme
-    found: dict[str, Any] = {
-        "http.request.method": method if method in _METHODS else "_OTHER",
-        "url.scheme": scheme,
-        "url.path": redactor().path(request.raw_path[:_VALUE_CHARS]),
-        "network.protocol.version": request.http_version,
-    }
-    if method not in _METHODS:
-        found["http.request.method_original"] = method[:_VALUE_CHARS]
-    if request.raw_query:
-        found["url.query"] = redactor().query(request.raw_query[:_VALUE_CHARS])
-    address, port = _split_host(request.host)
-    if address:
-        found["server.address"] = address[:_VALUE_CHARS]
-        found["server.port"] = port or _PORTS.get(scheme, 80)
-    if (client := request.client) is not None:
-        found["client.address"] = client[0]
-    if agent := request.headers.get("user-agent"):
-        found["user_agent.original"] = redactor().text(agent[:_VALUE_CHARS])
-    return found
-
-
-def _split_host(host: str) -> tuple[str, int]:
-    """Return name and port, 0 for none, of what the wire has checked."""
-    name, colon, digits = host.rpartition(":")
-    if not colon or not digits.isdigit() or not digits.isascii() or len(digits) > 5:
-        return host.strip("[]"), 0
-    return name.strip("[]"), int(digits)
-
-
-def _redacted(error: BaseException) -> dict[str, str]:
-    """Return what stands for the message and the traceback of an exception."""
-    import traceback
-
-    text = redactor().text
-    return {
-        "exception.message": text(str(error))[:_VALUE_CHARS],
-        "exception.stacktrace": text("".join(traceback.format_exception(error)))[: 32 * _VALUE_CHARS],
-    }
