@@ -43,6 +43,12 @@ class TracedRequest:
         return (ids or self._make_ids())[0]
 
     @property
+    def known_trace_id(self) -> str | None:
+        """The trace id if anybody has asked for it yet; who only looks makes none."""
+        ids: Ids | None = self._kept("ids")
+        return ids[0] if ids is not None else None
+
+    @property
     def span_id(self) -> str:
         """16 lower-case hex digits, new: this request among all of its trace."""
         rest = self._rest

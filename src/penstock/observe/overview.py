@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     """Of a worker: pid, slot, start, whether it was told to end, reloads before it."""
 
 FRONT_BYTES: Final = 2**18
-FIGURES_BYTES: Final = 2**16
+# Of a server with as many workers as there may be, 256 MiB of addresses; pages nobody writes are no memory.
+FIGURES_BYTES: Final = 2**17
 
 # The worst first, when no worker is ready.
 _UNREADY: Final = ("failing", "stuck", "starting", "draining")
@@ -73,7 +74,9 @@ class Figures:
     oldest: float | None = None
     thread_pool: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(_POOL, 0))
     listed: list[dict[str, Any]] = field(default_factory=list)
-    """Of the oldest requests in flight: line, route, since, runs."""
+    """Of the oldest requests in flight: as `server/in_flight.py` describes them."""
+    loop: Mapping[str, float] = field(default_factory=dict)
+    """How it fares: lag, standstills, pauses of the garbage collector."""
     stores: Mapping[str, int] = field(default_factory=dict)
     checks: list[dict[str, Any]] = field(default_factory=list)
     """How named checks stand: `observe/checks.py`."""
@@ -81,8 +84,13 @@ class Figures:
     """The last replies that were errors, the newest first: `observe/recent_errors.py`."""
 
     def tell(self, slot: Slot) -> None:
-        """Tell as many of the requests and errors as there is room for."""
+        """Tell as many of the requests and errors as there is room for, the stacks of the oldest first."""
         while len(octets := _encode(self)) > slot.capacity:
+            with_stack = [each for each in self.listed if "stack" in each]
+            if with_stack:
+                for each in with_stack[len(with_stack) // 2 :]:
+                    del each["stack"]
+                continue
             self.listed = self.listed[: len(self.listed) // 2]
             self.errors = self.errors[: len(self.errors) // 2]
         slot.write(octets)
@@ -130,6 +138,7 @@ class Worker:
             "stores": stores.add_up([figures.stores]),
             "rss_bytes": measure_rss(self.pid),
             "loop_still_seconds": round(figures.loop_still_s, 3),
+            "loop": figures.loop,
             "figures_age_seconds": age_of(figures.told, now),
         }
 
@@ -234,14 +243,15 @@ class Overview:
     def requests(self) -> list[dict[str, Any]]:
         """The oldest requests in flight, the oldest first."""
         found = [
-            {
-                "line": each["line"],
-                "route": each["route"],
-                "age_seconds": age_of(each["since"], self.now),
-                "runs": each["runs"],
-                "worker": worker.pid,
-            }
+            to_request(each, worker.pid, self.now)
             for worker in self.workers
             for each in worker.figures.listed
         ]
         return sorted(found, key=lambda request: -request["age_seconds"])
+
+
+def to_request(listed: dict[str, Any], worker: int, now: float) -> dict[str, Any]:
+    """Return a request that a worker has told, with its age: until `now`, or until its worker ended."""
+    request = {"age_seconds": age_of(listed["since"], now), "worker": worker, **listed}
+    del request["since"]
+    return request

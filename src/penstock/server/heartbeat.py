@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Final
 from penstock.observe import log_writer
 from penstock.observe.stacks import log_with_stack, stack_of_thread
 from penstock.server.sampling import find_running
-from penstock.server.standstills import Standstills
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from penstock.http.request import Request
     from penstock.server.reactor import Reactor
+    from penstock.server.standstills import Standstills
 
     Chore = tuple[float, Callable[[], None]]
 
@@ -64,7 +64,7 @@ class Heartbeat:
         self,
         reactor: Reactor,
         stuck_timeout_s: float,
-        blocked_loop_s: float = 0.0,
+        standstills: Standstills,
         *,
         is_replaced: bool = True,
         chores: Sequence[Chore] = (),
@@ -75,10 +75,11 @@ class Heartbeat:
         self._reactor = reactor
         self._timeout_s = stuck_timeout_s
         self._is_replaced = is_replaced
-        self._step_s = _choose_step(stuck_timeout_s, blocked_loop_s, chores)
+        self._step_s = _choose_step(stuck_timeout_s, standstills.limit_s, chores)
         self._thread = threading.get_ident()
+        standstills.step_s = self._step_s
         self._is_over = threading.Event()
-        self.standstills = Standstills(reactor, self._thread, blocked_loop_s, self._step_s)
+        self._standstills = standstills
         self._chores = chores
         self._last = self._due = self._armed = time.monotonic()
         self._told = 0.0  # the last beat before a standstill that is in the log
@@ -95,14 +96,14 @@ class Heartbeat:
             faulthandler.cancel_dump_traceback_later()
         self._watcher.join(_JOIN_S)
         now = time.monotonic()
-        self.standstills.look(now, now)  # what was over since the last look
+        self._standstills.look(now, now)  # what was over since the last look
 
     def _beat(self) -> None:
         """On the loop: show that it turns."""
         if self._is_over.is_set():
             return
         now, last = time.monotonic(), self._last
-        self.standstills.note_beat(now - self._due)
+        self._standstills.note_beat(now - self._due)
         self._last = now
         if self._timeout_s:
             if not self._is_replaced:
@@ -118,7 +119,7 @@ class Heartbeat:
         due = [0.0] * len(self._chores)
         while not self._is_over.wait(self._step_s):
             now = time.monotonic()
-            still_s = self.standstills.look(now, self._last, is_told=self._told == self._last)
+            still_s = self._standstills.look(now, self._last, is_told=self._told == self._last)
             if self._timeout_s and still_s >= self._timeout_s and self._last != self._told:
                 self._tell_stuck(now)
             for index, (every_s, chore) in enumerate(self._chores):

@@ -1,7 +1,7 @@
 """Who looks after a process that serves, from a thread beside the loop: what it has, and what it tells.
 
 It puts together what each module says for itself: the `heartbeat`, whose thread does it all, `standstills`
-of the loop, the `sampling` of slow requests and the log of them (`slow`).
+of the loop and its `pauses`, the `sampling` of slow requests and the log of them (`slow`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from penstock.server.heartbeat import Heartbeat
+from penstock.server.pauses import Pauses
 from penstock.server.sampling import Sampler
+from penstock.server.standstills import Standstills
 
 if TYPE_CHECKING:
     from penstock.server.config import Config
@@ -24,6 +26,7 @@ _LOOK_MOST_S: Final = 0.25
 # Where no request is too slow, those in flight are looked at as if they were from this time on.
 _SLOW_S: Final = 1.0
 _WRITE_S: Final = 0.25
+_COUNT_S: Final = 0.5
 
 
 class Lookout:
@@ -39,18 +42,27 @@ class Lookout:
         if slow is not None:
             slow.sampler = self.sampler
             chores.append((_WRITE_S, slow.write))
+        self.standstills = Standstills(reactor, config.blocked_loop_s)
+        self._pauses = Pauses(self.standstills)
+        chores.append((_COUNT_S, self._pauses.count))
+        self._pauses.begin()
         self._heartbeat = Heartbeat(
-            reactor,
-            config.stuck_timeout_s,
-            config.blocked_loop_s,
-            is_replaced=is_replaced,
-            chores=chores,
+            reactor, config.stuck_timeout_s, self.standstills, is_replaced=is_replaced, chores=chores
         )
-        self.standstills = self._heartbeat.standstills
+
+    def tell_loop(self) -> dict[str, float]:
+        """Return how the loop fares, for who asks how this process does."""
+        standstills = self.standstills
+        return {
+            **self._pauses.tell(),
+            "standstills_total": standstills.count,
+            "longest_standstill_seconds": round(standstills.longest_s, 3),
+        }
 
     def stop(self) -> None:
         """Look no more, and tell what there is."""
         self._heartbeat.stop()
+        self._pauses.end()
         if self._slow is not None:
             self._slow.write()
 

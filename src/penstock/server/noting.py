@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Noting(Intake):
     """Notes the requests of one connection."""
 
-    __slots__ = ("_unnoted", "answered_at", "began", "handler_at", "started", "stream")
+    __slots__ = ("answered_at", "began", "handler_at", "started", "stream", "unnoted")
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: Any) -> None:
         super().__init__(reactor, sock, address)
@@ -39,7 +39,7 @@ class Noting(Intake):
         """When a pool thread took it."""
         self.answered_at = 0
         """When there was a response that could not be sent at once."""
-        self._unnoted: tuple[Request, Endpoint | None, Response, int] | None = None
+        self.unnoted: tuple[Request, Endpoint | None, Response, int] | None = None
         """Of a reply that the client has yet to take: what is noted then."""
 
     def note(self, request: Request, response: Response, sent: int) -> None:
@@ -55,12 +55,12 @@ class Noting(Intake):
         """There is a response, and the client has yet to take it."""
         if self.started:
             self.answered_at = self.answered_at or perf_counter_ns()
-            self._unnoted = (request, endpoint, response, sent)
+            self.unnoted = (request, endpoint, response, sent)
 
     def note_end(self) -> None:
         """The client has taken the reply, or has left. Reactor's thread."""
-        note, unnoted, request = self.reactor.note, self._unnoted, self.request
-        self._unnoted = None
+        note, unnoted, request = self.reactor.note, self.unnoted, self.request
+        self.unnoted = None
         if note is None or not self.started:
             return
         if unnoted is not None:

@@ -431,7 +431,7 @@ class Server:
     def _publish(self, state: State) -> None:
         """Tell who looks from outside."""
         if self._publisher is not None:
-            self._publisher.tell(state, self._reactor)
+            self._publisher.tell(state, self._reactor, self._lookout)
 
     def _tell(self, message: str, *args: object) -> None:
         """Log a step of an orderly life; of a worker's, the supervisor's is told."""

@@ -14,6 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from penstock.observe.phases import OURS, blame, measure
+from penstock.observe.redaction import redactor
 from penstock.observe.stacks import log_with_stack
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _log = logging.getLogger("penstock.slow")
 
 # Put down and not yet written: a quarter of a second's.
 _LIMIT: Final = 512
-PATH_CHARS: Final = 200
+_PATH_CHARS: Final = 200
 
 
 class _Slow(NamedTuple):
@@ -68,7 +69,7 @@ class SlowRequests:
             return
         is_ours = sum(phases.get(name, 0.0) for name in OURS) * 1e6 >= self.least_ns
         samples = self.sampler.find(connection) if self.sampler is not None else None
-        path = shorten(request.raw_path)
+        path = shorten(redactor().path(request.raw_path))
         parts = ", ".join(f"{name} {ms / 1e3:.3f}" for name, ms in phases.items())
         what = "slow request" if is_ours else "slow client"
         message = (
@@ -104,7 +105,6 @@ class SlowRequests:
             _log.warning("%d more slow requests are not told: too many at a time", dropped)
 
 
-def shorten(raw_path: bytes) -> str:
+def shorten(path: str) -> str:
     """Return a path for people, of bounded length."""
-    path = raw_path[: PATH_CHARS + 1].decode("ascii", "replace")
-    return f"{path[:PATH_CHARS]}..." if len(path) > PATH_CHARS else path
+    return f"{path[:_PATH_CHARS]}..." if len(path) > _PATH_CHARS else path

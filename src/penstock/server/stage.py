@@ -24,7 +24,7 @@ class Stage(Transport):
 
     __slots__ = ()
 
-    request = endpoint = task = stream = body = None
+    request = endpoint = task = stream = body = unnoted = None
 
     def __init__(self, reactor: Reactor, sock: socket.socket, address: object) -> None:
         super().__init__(reactor, sock, address)

@@ -4,15 +4,16 @@ A thread that looks twice in `blocked_loop_s` takes the stack of a loop that is 
 again, one record names the frame: the innermost that most looks have in common. The same frame is told once
 a minute, with how often it was not.
 
-Time counts by the looker's own steps, or by the processor the process used in them: a process that was
-stopped, or frozen with its machine, did not have its loop blocked by code. Nor has a loop that waits for
-events and gets no turn, which `lag` shows.
+A pause of the whole process, stopped or frozen with its machine, is not its loop blocked by code: the looker
+then comes late itself, and nothing was computed. Nor is a loop that waits for events and gets no turn blocked
+by what it runs; its lag shows that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -32,9 +33,11 @@ _QUIET_S: Final = 60.0
 _FRAMES: Final = 256
 _STACKS: Final = 32
 _LAGS: Final = 1024
-# More than a step counts only when the process was at work in it: half as much again is an unpunctual timer.
+# A beat that is half a step late is not just an unpunctual timer.
 _LATE: Final = 1.5
-# It was at work if it had this share of a processor; on a busy machine there may be no more to be had.
+# Of so many steps between two looks without this share of a processor: the process was stopped, or frozen
+# with its machine. On a busy one more than the share may not be had.
+_PAUSE: Final = 4
 _WORK: Final = 8
 
 
@@ -51,11 +54,14 @@ class _Seen(NamedTuple):
 class Standstills:
     """Told by the beats of the loop and the looks of a thread."""
 
-    def __init__(self, reactor: Reactor, thread: int, blocked_loop_s: float, step_s: float) -> None:
+    def __init__(self, reactor: Reactor, blocked_loop_s: float) -> None:
+        """In the thread of the loop."""
         self._reactor = reactor
-        self._thread = thread
-        self._limit_s = blocked_loop_s
-        self._step_s = step_s
+        self._thread = threading.get_ident()
+        self.limit_s: Final = blocked_loop_s
+        """From which on a standstill is told; 0 for none."""
+        self.step_s = 0.0
+        """Between two looks."""
         self._last = 0.0
         """When the loop showed the last sign of life."""
         self._looked = time.monotonic()
@@ -79,21 +85,19 @@ class Standstills:
         """In the thread that watches: return how long the loop stands still by now. `is_told`: somebody else
         tells of this one.
         """
-        last = max(beat, self._reactor.now)
-        cpu = time.process_time()
-        used_s = cpu - self._cpu
-        most_s = max(_LATE * self._step_s, used_s)
+        last, cpu = max(beat, self._reactor.now), time.process_time()
+        elapsed_s = now - self._looked
+        was_paused = elapsed_s > _PAUSE * self.step_s and cpu - self._cpu < elapsed_s / _WORK
+        most_s = self.step_s if was_paused else elapsed_s
         if last != self._last:
             if self._seen:
                 over = beat if beat > self._last else last
                 self._end(self._still_s + min(max(0.0, over - self._looked), most_s))
             self._last, self._still_s, self._seen, self._is_told = last, 0.0, [], False
-        elapsed_s = now - self._looked
         self._still_s += min(now - max(last, self._looked), most_s)
         self._is_told = self._is_told or is_told
-        was_paused = elapsed_s > 2 * self._step_s and used_s < elapsed_s / _WORK
-        is_late = now - last > _LATE * self._step_s
-        if self._limit_s and is_late and not was_paused and len(self._seen) < _STACKS:
+        is_late = now - last > _LATE * self.step_s
+        if self.limit_s and is_late and not was_paused and len(self._seen) < _STACKS:
             self._take()
         self._looked, self._cpu = now, cpu
         return self._still_s
@@ -110,7 +114,7 @@ class Standstills:
 
     def _end(self, length_s: float) -> None:
         """The loop turns again."""
-        if length_s < self._limit_s:
+        if length_s < self.limit_s:
             return
         self.count += 1
         self.longest_s = max(self.longest_s, length_s)

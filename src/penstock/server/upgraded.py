@@ -61,7 +61,7 @@ class Upgraded(Transport):
 
     __slots__ = ("_speaker", "_take", "_waiters")
 
-    request = endpoint = task = stream = body = None
+    request = endpoint = task = stream = body = unnoted = None
 
     def __init__(self, connection: Answering, speaker: Speaker) -> None:
         super().__init__(connection.reactor, connection.sock, connection.client)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from penstock.errors import ConfigError
 from penstock.observe.board import Board, share
+from penstock.observe.graves import GRAVES_BYTES, bury
 from penstock.observe.overview import FIGURES_BYTES, FRONT_BYTES, Front, read_figures
 from penstock.server.admin.sources import Sources
 from penstock.server.admin.table import AdminHandler
@@ -53,7 +54,7 @@ class Admin:
             raise ConfigError(f"admin: {error}") from None
         self.config = _make_config(config)
         self.front = front
-        self.board = Board(FRONT_BYTES, *[FIGURES_BYTES] * slots)
+        self.board = Board(FRONT_BYTES, *[FIGURES_BYTES] * slots, GRAVES_BYTES)
         front.tell(self.board.slots[0])
         share(self.board)
 
@@ -107,6 +108,9 @@ class SupervisedAdmin(Admin):
         figures = read_figures(self.board.slots[place])
         if figures is not None:
             self.front.requests_of_ended += figures.requests
+            if not was_told:
+                pid = next((told[0] for told in self.front.workers if told[1] == place), 0)
+                bury(self.board.slots[-1], pid, figures)
         self.board.slots[place].clear()
         self.front.restarts += not was_told
 

@@ -14,6 +14,7 @@ from penstock.http.response import RedirectResponse
 from penstock.server.admin import figures, live, probes
 from penstock.server.admin.dashboard.page import tell_dashboard
 from penstock.server.admin.private import refuse_foreign
+from penstock.server.admin.requests import tell_requests
 from penstock.wire.limits import STANDARD_METHODS
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ PAGES: Final[dict[str, Page]] = {
     "/health": Page(probes.tell_health, is_private=True),
     "/metrics": Page(figures.tell_metrics),
     "/status": Page(figures.tell_status, is_private=True),
+    "/debug/requests": Page(tell_requests, is_private=True),
     "/dashboard": Page(tell_dashboard, is_private=True),
     "/live": Page(live.tell_look, is_private=True),
     "/live/history": Page(live.tell_history, is_private=True),
