@@ -38,7 +38,11 @@ def open_areas(workers: int, limit: int) -> None:
 
 def open_own_area() -> None:
     """Have this process, which serves alone, count in an area that could be shared."""
-    areas = Areas(1)
+    try:
+        areas = Areas(1)
+    except OSError as error:
+        _log.warning("no memory for the metrics: %s", error)  # they are told as those of any process
+        return
     areas.reserve(1)
     ledger.attach(areas, 1)
 
@@ -64,7 +68,7 @@ def bury(place: int, *, was_told: bool) -> None:
     if areas is None or area is None or not area.pid:
         return
     began = time.monotonic()
-    with areas.folding():
+    with ledger.lock, areas.folding():  # a preloaded application may have left threads that count
         add_area(areas.past, area)
         area.clear()
     _log.debug("the metrics of place %d were kept in %.1f ms", place, (time.monotonic() - began) * 1e3)

@@ -6,10 +6,12 @@ import threading
 
 import pytest
 
+from penstock.observe.metrics.exposition import http_families
 from penstock.observe.metrics.gather import gather
 from penstock.observe.metrics.ledger import ledger
 from penstock.observe.metrics.memory import SERIES_LIMIT
 from penstock.observe.metrics.registry import Counter, Gauge, Histogram
+from penstock.observe.metrics.system import system_families
 
 numbers = itertools.count()
 
@@ -154,8 +156,19 @@ def test_a_name_has_one_meaning(name, define):
 def test_samples_of_a_histogram_are_nobody_elses(name):
     Histogram(name, "Something")
 
-    with pytest.raises(ValueError, match=f"{name!r} has the sample '{name}_sum'"):
+    with pytest.raises(ValueError, match=f"is defined already, with another meaning: see {name!r}"):
         Gauge(f"{name}_sum", "Something")
+
+
+def test_names_the_server_tells_are_nobody_elses():
+    snapshot = gather()
+    told = [family.name for family in [*http_families(snapshot), *system_families(snapshot)]]
+
+    for name in told:
+        for define in (Counter, Gauge, Histogram):
+            with pytest.raises(ValueError, match="is defined already"):
+                define(name, "Something")
+    assert len(told) == 10
 
 
 @pytest.mark.parametrize("labels", [{}, {"other": 1}, {"kind": 1, "other": 1}])

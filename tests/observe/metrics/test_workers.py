@@ -308,7 +308,7 @@ def rss(server):
 
 def test_figures_of_the_server_are_told(tmp_path):
     with workers(tmp_path, count=2, text=APPLICATION) as server:
-        waiting = [server.ask("/wait/5") for _ in range(3)]
+        waiting = [server.ask("/wait/60") for _ in range(3)]
         wait_until(
             lambda: total(scrape(server), "http_requests_in_flight") >= 3,
             "the gauges of all workers are told",
@@ -317,7 +317,7 @@ def test_figures_of_the_server_are_told(tmp_path):
         for client in waiting:
             client.close()
 
-    assert total(found, "penstock_connections") >= 4
+    assert total(found, "penstock_connections") >= 3
     assert found["penstock_connections_accepted_total",] >= 4
     assert total(found, "penstock_thread_pool_threads") >= 1
     for name in ("process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"):

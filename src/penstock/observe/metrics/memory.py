@@ -13,7 +13,9 @@ counts nothing twice and misses nothing. Pages that nobody has touched cost noth
 from __future__ import annotations
 
 import mmap
+import os
 import struct
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -48,6 +50,14 @@ _PAGE: Final = BLOCK_WORDS * _WORD
 _DIRECTORY_BYTES: Final = 2**18
 _BLOCKS: Final = SERIES_LIMIT + _RESERVE
 AREA_BYTES: Final = _DIRECTORY_BYTES + _BLOCKS * _PAGE
+
+# Not charged before it is used, for most of it never is. Python has a name for it since 3.13; the number is
+# that of Linux on the machines named.
+_NOT_RESERVED: Final = getattr(
+    mmap,
+    "MAP_NORESERVE",
+    0x4000 if sys.platform == "linux" and os.uname().machine in ("x86_64", "aarch64") else 0,
+)
 
 # Words at the head of an area.
 _USED: Final = 0  # octets of the directory; stored last
@@ -183,8 +193,7 @@ class Areas:
     """The areas of the processes of one server, by place from 1 on, and the past."""
 
     def __init__(self, places: int) -> None:
-        # Not charged before it is used: of most places nothing ever is.
-        flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+        flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _NOT_RESERVED
         memory = memoryview(mmap.mmap(-1, _PAGE + (places + 1) * AREA_BYTES, flags=flags))
         self._head: Words = memory[:_PAGE].cast("Q")
         parts = [memory[_PAGE + n * AREA_BYTES : _PAGE + (n + 1) * AREA_BYTES] for n in range(places + 1)]

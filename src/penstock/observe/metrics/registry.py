@@ -45,8 +45,31 @@ _WHOLE: Final = 2**53
 _LONGEST_S: Final = 1e6
 """A duration counts for so much at most in the sum."""
 
-_names: dict[str, str] = {}
-"""Every name a sample has, and the instrument it is of."""
+# What is told of requests and processes without an instrument (`exposition`, `system`).
+_TOLD: Final = {
+    "counter": (
+        "http_requests",
+        "http_request_bytes",
+        "http_response_bytes",
+        "process_cpu_seconds",
+        "penstock_requests_lost",
+    ),
+    "gauge": (
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "process_max_fds",
+        "process_start_time_seconds",
+    ),
+    "histogram": ("http_request_duration_seconds",),
+}
+
+_names: dict[str, str] = {
+    name + suffix: name
+    for kind, names in _TOLD.items()
+    for name in names
+    for suffix in ("", *_SUFFIXES[kind])
+}
+"""Every name there is, of samples too, and whose it is."""
 _shapes: dict[str, tuple[str, _Family[Any]]] = {}
 _count = 0
 """Children of all instruments."""
@@ -214,15 +237,11 @@ class _Family(Generic[Series]):
                 first: _Family[Series] = known[1]
                 self._children, self._other = first._children, first._other
                 return
-            for suffix in _SUFFIXES[self._kind]:
-                owner = _names.get(self.name + suffix)
-                if owner is not None or known is not None:
-                    raise ValueError(
-                        f"{self.name!r} is defined already, with another meaning"
-                        + (f": {owner!r} has the sample {self.name + suffix!r}" if owner else "")
-                    )
-            for suffix in _SUFFIXES[self._kind]:
-                _names[self.name + suffix] = self.name
+            samples = [self.name + suffix for suffix in ("", *_SUFFIXES[self._kind])]
+            owner = next((_names[sample] for sample in samples if sample in _names), None)
+            if owner is not None:
+                raise ValueError(f"{self.name!r} is defined already, with another meaning: see {owner!r}")
+            _names.update(dict.fromkeys(samples, self.name))
             _shapes[self.name] = (shape, self)
             self._ledger.define(self.name, shape.encode())
             self._ledger.hold(self)
