@@ -23,7 +23,9 @@ INSTALLED := $(VENV)/installed
 run: python
 	PYTHONPATH=src exec $(PYTHON) -m penstock run examples.demo:app --host $(HOST) --port $(PORT) $(ARGS)
 
+# Tests start hundreds of servers: none is to compile them anew, where PYTHONDONTWRITEBYTECODE is set.
 test: $(INSTALLED)
+	$(BIN)/python -m compileall -q src examples
 	$(BIN)/python -bb -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: lint types layers docs

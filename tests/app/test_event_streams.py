@@ -162,7 +162,7 @@ def test_a_client_that_leaves_another_server_closes_the_source(form):
     gate.set()
 
     assert content_of(sent) == b"data: first\n\n"
-    assert closed.wait(5)
+    assert closed.wait(20)
 
 
 @pytest.mark.parametrize("form", ["sync", "async"])

@@ -589,7 +589,7 @@ def test_a_stop_closes_with_1001_and_waits_for_the_handler():
         peer.send(close_frame(1001))
         assert peer.ends()
         peer.socket.close()
-        server.join(5)
+        server.join()
     assert ended == [True]
 
 
@@ -609,7 +609,7 @@ def test_a_handler_may_finish_by_itself_and_is_closed_in_time_when_it_does_not()
             assert [peer.take(), peer.take()] == [Frame(TEXT, b"last words"), Frame(CLOSE, b"\x03\xe8")]
             assert other.take() == Frame(TEXT, b"last words")
             assert other.take() == Frame(CLOSE, b"\x03\xe9going away")
-        server.join(5)
+        server.join()
 
 
 def test_a_handler_that_does_not_end_is_cancelled_at_the_drain_deadline():
@@ -626,5 +626,5 @@ def test_a_handler_that_does_not_end_is_cancelled_at_the_drain_deadline():
     with serve(one(deaf), drain_timeout_s=0.2) as server, Peer(server.port) as peer:
         server.begin_stop()
         assert [frame.code for frame in peer.take_all()] == [1001]
-        server.join(5)
+        server.join()
     assert ended == ["cancelled"]

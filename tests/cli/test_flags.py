@@ -495,14 +495,14 @@ def test_max_rss_replaces_a_worker_that_has_grown(tmp_path):
 
 
 def test_stuck_timeout_ends_a_worker_that_blocks_its_loop(tmp_path):
-    with serving(tmp_path, "--stuck-timeout", "0.5", "--workers", "2") as server:
+    with serving(tmp_path, "--stuck-timeout", "2", "--workers", "2") as server:
         start = time.monotonic()
         reply = server.exchange(request("/block"))
         took_s = time.monotonic() - start
         printed = stop(server)
 
     assert status_of(reply) == 504
-    assert took_s < 10
+    assert took_s < 15  # the handler takes 20
     assert "the loop is stuck for" in printed
 
 
@@ -634,14 +634,16 @@ def test_content_timeout_cuts_off_content_that_does_not_end(tmp_path):
 
 
 def test_content_min_rate_cuts_off_a_trickle(tmp_path):
-    octets = request("/", "Content-Length: 500000", method="POST") + b"x" * 1000
+    octets = request("/", "Content-Length: 500000", method="POST") + b"x" * 4000
 
     with serving(tmp_path, "--content-min-rate", "1MiB") as server:
         start = time.monotonic()
         reply = server.exchange(octets)
 
     assert status_of(reply) == 408
-    assert time.monotonic() - start < 9.1, "the default rate of 240 B/s gives 1000 bytes 4 s more"
+    assert time.monotonic() - start < 18, (
+        "the default rate of 240 B/s gives 4000 bytes 16 s beside the first 5"
+    )
 
 
 def test_handler_timeout_answers_504_in_the_place_of_a_handler(tmp_path):
@@ -654,7 +656,9 @@ def test_handler_timeout_answers_504_in_the_place_of_a_handler(tmp_path):
 
     assert [status_of(reply) for reply in replies] == [504, 504]
     assert took_s < 10
-    assert re.search(r"<Request GET /sleep>: no answer for 0\.[0-9] s, 504, trace id [0-9a-f]{32}", printed)
+    assert re.search(
+        r"<Request GET /sleep>: no answer for [0-9]+\.[0-9] s, 504, trace id [0-9a-f]{32}", printed
+    )
     assert ", in sleep\n" in printed
     assert ", in wait\n" in printed
 
@@ -686,21 +690,34 @@ def test_drain_timeout_ends_what_is_still_in_flight(tmp_path):
     assert time.monotonic() - start < 10
 
 
-def test_linger_timeout_bounds_what_is_read_after_the_last_reply(tmp_path):
-    octets = b"GET / HTTP/9.9\r\n\r\n"
-
-    with serving(tmp_path, "--linger-timeout", "0.2") as server, server.connect(octets) as client:
+@contextmanager
+def lingered_for(folder, seconds):
+    """A connection from which the server reads only to throw away, until it has had enough."""
+    with (
+        serving(folder, "--linger-timeout", seconds) as server,
+        server.connect(b"GET / HTTP/9.9\r\n\r\n") as client,
+    ):
         while client.recv(4096):
             pass
-        start = time.monotonic()
-        poller = select.poll()
-        poller.register(client, select.POLLERR | select.POLLHUP)
-        with pytest.raises(OSError, match=r"reset|Broken pipe"):  # noqa: PT012 - the reset answers a send
-            while time.monotonic() < start + WAIT_S:
-                client.sendall(b"x")
-                poller.poll(50)
+        yield client
 
-    assert time.monotonic() - start < 1.9, "the default is 2 s"
+
+def send_for(client, limit_s):
+    """An octet every 50 ms."""
+    end = time.monotonic() + limit_s
+    poller = select.poll()
+    poller.register(client, select.POLLERR | select.POLLHUP)
+    while time.monotonic() < end:
+        client.sendall(b"x")
+        poller.poll(50)
+
+
+def test_linger_timeout_bounds_what_is_read_after_the_last_reply(tmp_path):
+    with lingered_for(tmp_path, "0.2") as client, pytest.raises(OSError, match=r"reset|Broken pipe"):
+        send_for(client, WAIT_S)
+
+    with lingered_for(tmp_path, "30") as client:
+        send_for(client, 2.5)  # the default is 2 s
 
 
 def test_lifespan_timeout_bounds_the_start(penstock, tmp_path):

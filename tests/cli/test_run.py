@@ -23,7 +23,7 @@ async def home() -> str:
 
 
 def fetch(url):
-    with urllib.request.urlopen(url, timeout=10) as reply:
+    with urllib.request.urlopen(url, timeout=30) as reply:
         return reply.read()
 
 
@@ -128,7 +128,7 @@ app = App(lifespan=lifespan)
         try:
             assert child.stdout.readline() == "starting\n"
             child.send_signal(signal.SIGINT)
-            _, errors = child.communicate(timeout=15)
+            _, errors = child.communicate(timeout=30)
         finally:
             child.kill()
 

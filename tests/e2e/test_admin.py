@@ -274,7 +274,7 @@ def test_answers_while_every_loop_is_blocked(tmp_path, count):
 
 
 def test_a_single_process_that_is_stuck_is_not_alive_until_it_is_no_longer(tmp_path):
-    with served(tmp_path, "--stuck-timeout", "1") as (server, admin), server.ask("/block/2.5"):
+    with served(tmp_path, "--stuck-timeout", "1.5") as (server, admin), server.ask("/block/6"):
         alive = admin.wait(lambda found: found["status"] == "stuck", "/livez")
         codes = [admin.status_of(path) for path in ("/livez", "/readyz", "/health")]
         admin.wait(lambda found: found["status"] == "ok", "/livez")
@@ -286,7 +286,7 @@ def test_a_single_process_that_is_stuck_is_not_alive_until_it_is_no_longer(tmp_p
 
 @pytest.mark.parametrize("count", [SINGLE, SEVERAL])
 def test_while_draining_it_is_alive_and_not_ready(tmp_path, count):
-    with served(tmp_path, count=count) as (server, admin), server.ask("/task/1.5") as client:
+    with served(tmp_path, count=count) as (server, admin), server.ask("/task/4") as client:
         admin.wait(lambda found: found["requests_in_flight"] == 1)
         server.process.send_signal(signal.SIGTERM)
         told = admin.wait(lambda found: found["status"] == "draining", "/readyz")
@@ -423,7 +423,7 @@ def test_clients_that_never_finish_their_head_keep_nobody_out_for_long(tmp_path,
         reply = get(server, "/")
 
     assert (alive, reply) == (200, "served")
-    assert took_s < 10
+    assert took_s < 20
 
 
 @pytest.mark.parametrize("count", [SINGLE, SEVERAL])

@@ -111,7 +111,7 @@ def test_what_is_saved_is_what_answers(tmp_path, method):
     print(f"{method}: from save to answer {min(took):.2f} s")
     assert ("watchfiles notices" in server.log) is (method == "watchfiles")
     assert "shop.py: reloading" in server.log  # read to its end by now
-    assert min(took) < 5
+    assert min(took) < 10
 
 
 def test_every_worker_is_another_after_a_save(tmp_path):
@@ -148,7 +148,7 @@ def test_what_is_under_way_does_not_hold_a_reload(tmp_path, path):
         took_s = wait_for(server, "two")
 
         print(f"{path}: {took_s:.2f} s")
-        assert took_s < 10
+        assert took_s < 20
         receive(client)
 
 
@@ -234,7 +234,7 @@ def test_a_save_while_the_code_is_imported_starts_again(tmp_path):
 
         save(tmp_path, version("two"))
 
-        assert wait_for(server, "two") < 10
+        assert wait_for(server, "two") < 25
 
 
 def test_a_burst_of_saves_ends_with_the_last(tmp_path):

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from statistics import median
 
 from tests.e2e.serving import WAIT_S, serving
 from tests.e2e.workers import wait_until, write
@@ -122,30 +123,43 @@ def ask(client, path):
     assert reply.startswith(b"HTTP/1.1 200 "), reply
 
 
+def late(took_s):
+    """What one in a hundred took longer than."""
+    return sorted(took_s)[len(took_s) * 99 // 100]
+
+
 def test_a_normal_client_is_served_at_speed_among_hundreds_of_slow_ones(tmp_path):
     write(tmp_path, APPLICATION)
-    took_s = []
-    with serving("shop:app", *FLAGS, cwd=tmp_path) as server, SlowClients(server.port) as slow:
-        assert slow.count == EACH * len(OPENINGS)
-        kept = server.connect()
-        while slow.count > 2 * EACH and len(took_s) < 3000:
-            for path in ("/", "/task", "/thread"):
-                begun = time.monotonic()
-                ask(kept, path)
-                took_s.append(time.monotonic() - begun)
+    took_s, took_alone_s = [], []
+
+    def ask_each(server, kept, took_s):
+        for path in ("/", "/task", "/thread"):
             begun = time.monotonic()
-            with server.connect() as new:
-                ask(new, "/")
+            ask(kept, path)
             took_s.append(time.monotonic() - begun)
-        kept.close()
+        begun = time.monotonic()
+        with server.connect() as new:
+            ask(new, "/")
+        took_s.append(time.monotonic() - begun)
 
-        wait_until(lambda: slow.count <= EACH, "those that send are cut off")
-        # Their kernels have enough for them to go on reading what had left before they were cut off.
-        wait_until(lambda: server.log.count("did not read its reply") == EACH, "those that read are cut off")
+    with serving("shop:app", *FLAGS, cwd=tmp_path) as server, server.connect() as kept:
+        for _ in range(100):
+            ask_each(server, kept, took_alone_s)
+        with SlowClients(server.port) as slow:
+            assert slow.count == EACH * len(OPENINGS)
+            while slow.count > 2 * EACH and len(took_s) < 3000:
+                ask_each(server, kept, took_s)
 
-    took_s.sort()
-    assert len(took_s) > 400
-    assert took_s[len(took_s) * 99 // 100] < 0.05
+            wait_until(lambda: slow.count <= EACH, "those that send are cut off")
+            # Their kernels have enough for them to go on reading what had left before they were cut off.
+            wait_until(
+                lambda: server.log.count("did not read its reply") == EACH, "those that read are cut off"
+            )
+
+    assert len(took_s) > 100
+    # Who is held up waits for seconds. What else the machine does is in what it took alone, too.
+    assert median(took_s) < 0.05 + 5 * median(took_alone_s)
+    assert late(took_s) < 0.5 + 10 * late(took_alone_s)
     assert {kind for kind, _ in slow.ends} == {"head", "collected", "streamed"}
     assert {how for _, how in slow.ends} <= {"408", "cut"}
     assert sum(count for (_, how), count in slow.ends.items() if how == "408") > EACH

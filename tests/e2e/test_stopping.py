@@ -40,7 +40,7 @@ def wait_until_in_flight(server):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-@pytest.mark.parametrize("path", ["/slow/1", "/slow-thread/1"])
+@pytest.mark.parametrize("path", ["/slow/3", "/slow-thread/3"])
 def test_request_in_flight_is_finished_first(server, number, path):
     client = server.ask(path)
     wait_until_in_flight(server)
@@ -73,7 +73,7 @@ def test_idle_connection_does_not_hold_it_up(server):
 
         assert server.terminate() == 0
 
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 15
         assert client.recv(1) == b""
 
 
@@ -97,7 +97,7 @@ def test_second_signal_ends_it_at_once(server):
     server.process.send_signal(signal.SIGTERM)
 
     assert server.wait() == 130
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 18
     assert "Traceback" not in server.log
     client.close()
 
@@ -112,7 +112,7 @@ def test_second_signal_does_not_wait_for_a_thread(server):
     server.process.send_signal(signal.SIGINT)
 
     assert server.wait() == 130
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 18
     client.close()
 
 

@@ -41,7 +41,7 @@ class Site:
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()
             fields = {"content-type": "application/json"} | fields
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
         try:
             connection.request(method, target, body, fields)
             reply = connection.getresponse()

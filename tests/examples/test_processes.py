@@ -28,14 +28,16 @@ def test_serving_goes_on_meanwhile(site):
 
     with ThreadPoolExecutor(1) as pool:
         computation = pool.submit(site.get, "/primes/5000000")
-        waits = []
+        waits, begun = [], time.monotonic()
         while not computation.done():
             start = time.monotonic()
             site.get("/process")
             waits.append(time.monotonic() - start)
+        took_s = time.monotonic() - begun
 
     assert computation.result().json["primes"] == 348_513
-    assert sorted(waits)[len(waits) // 2] < 0.1
+    assert len(waits) > 5
+    assert sorted(waits)[len(waits) // 2] < took_s / 5
 
 
 def test_wrong_limit_is_told(site):

@@ -16,17 +16,21 @@ def site(run_example):
 
 
 def test_pieces_of_an_async_stream_come_as_they_are_made(site):
-    with site.server.connect() as client, client.makefile("rb") as lines:
-        client.sendall(b"GET /countdown/3 HTTP/1.1\r\nHost: t\r\n\r\n")
-        while lines.readline() != b"\r\n":
-            pass
-        arrivals = []
-        while (size := int(lines.readline(), 16)) > 0:
-            arrivals.append((lines.read(size), time.monotonic()))
-            lines.readline()
+    def arrivals():
+        with site.server.connect() as client, client.makefile("rb") as lines:
+            client.sendall(b"GET /countdown/3 HTTP/1.1\r\nHost: t\r\n\r\n")
+            while lines.readline() != b"\r\n":
+                pass
+            while (size := int(lines.readline(), 16)) > 0:
+                yield lines.read(size), time.monotonic()
+                lines.readline()
 
-    assert [piece for piece, _ in arrivals] == [b"3\n", b"2\n", b"1\n", b"lift-off\n"]
-    assert arrivals[-1][1] - arrivals[0][1] > 0.2
+    spread_s = []
+    while max(spread_s, default=0) <= 0.2:  # a reader that was stalled finds all of them there
+        assert len(spread_s) < 20
+        pieces, moments = zip(*arrivals(), strict=True)
+        assert pieces == (b"3\n", b"2\n", b"1\n", b"lift-off\n")
+        spread_s.append(moments[-1] - moments[0])
 
 
 def test_async_stream_is_text(site):

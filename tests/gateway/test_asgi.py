@@ -640,7 +640,7 @@ def test_stop_tells_an_endless_stream_at_the_drain_deadline():
     with hosted(app, drain_timeout_s=0.3) as server, server.connect(request()) as client:
         client.receive()
         server.begin_stop()
-        server.join(5)
+        server.join()
 
     assert seen == [{"type": "http.disconnect"}]
 

@@ -433,7 +433,7 @@ def test_write_after_the_handler_timeout_is_too_late():
             raised.append(error)
         return []
 
-    with hosted(app, handler_timeout_s=0.2, faults=True) as server, server.connect(request()) as client:
+    with hosted(app, handler_timeout_s=0.5, faults=True) as server, server.connect(request()) as client:
         assert client.take().status == 504
         gate.open()
         wait_until(lambda: raised)
@@ -452,7 +452,7 @@ def test_write_after_the_handler_timeout_does_not_touch_the_next_connection():
             raised.append(error)
         return []
 
-    with hosted(app, handler_timeout_s=0.2, faults=True) as server:
+    with hosted(app, handler_timeout_s=1.5, faults=True) as server:
         assert server.ask("/late").status == 504
         server.wait_idle()
         with server.connect() as client:  # it gets the descriptor of the other

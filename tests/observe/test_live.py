@@ -244,8 +244,8 @@ def test_a_look_at_200_routes_takes_milliseconds():
         counted = [
             series(route=f"/{n}", **{f"us_{50 * (k + 1)}": second for k in range(20)}) for n in range(200)
         ]
-        began = time.perf_counter()
+        began = time.process_time()
         windows.take(counted, float(second))
-        quickest = min(quickest, time.perf_counter() - began)
+        quickest = min(quickest, time.process_time() - began)
 
     assert quickest < 0.1  # 6 ms when nothing else runs

@@ -24,7 +24,7 @@ from penstock.http.response import Response, StreamResponse, TextResponse
 from tests.server.harness import Gate, Running, endpoint, request, serve, wait_until
 
 OK = endpoint("inline", lambda request: TextResponse("ok"))
-TIMEOUT_S = 0.2
+TIMEOUT_S = 0.5
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACED = f"traceparent: 00-{TRACE_ID}-00f067aa0ba902b7-01"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from time import perf_counter, process_time
+from time import process_time
 
 import pytest
 
@@ -186,11 +186,11 @@ def test_a_head_in_single_octets_costs_linear_time():
     def seconds(fields: int) -> float:
         octets = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: %b\r\n" % (b"v" * 300) * fields + b"\r\n"
         reader = RequestReader()
-        start = perf_counter()
+        start = process_time()
         for at in range(len(octets)):
             request = reader.next_request(octets[at : at + 1])
         assert request is not None
-        return perf_counter() - start
+        return process_time() - start
 
     small = min(seconds(10) for _ in range(3))
     large = min(seconds(90) for _ in range(3))
@@ -202,11 +202,11 @@ def test_one_long_line_in_single_octets_costs_linear_time():
     def seconds(size: int) -> float:
         octets = b"GET / HTTP/1.1\r\nHost: a\r\nX: %b\r\n\r\n" % (b"v" * size)
         reader = RequestReader()
-        start = perf_counter()
+        start = process_time()
         for at in range(len(octets)):
             request = reader.next_request(octets[at : at + 1])
         assert request is not None
-        return perf_counter() - start
+        return process_time() - start
 
     small = min(seconds(3_000) for _ in range(3))
     large = min(seconds(30_000) for _ in range(3))
@@ -217,13 +217,13 @@ def test_one_long_line_in_single_octets_costs_linear_time():
 def test_pipelined_requests_cost_linear_time():
     def seconds(count: int) -> float:
         reader = RequestReader()
-        start = perf_counter()
+        start = process_time()
         request = reader.next_request(GET * count)
         for _ in range(count - 1):
             assert request is not None
             request = reader.next_request()
         assert request is not None
-        return perf_counter() - start
+        return process_time() - start
 
     small = min(seconds(200) for _ in range(3))
     large = min(seconds(4_000) for _ in range(3))

@@ -157,7 +157,7 @@ def test_listeners_hear_again_when_redis_is_back(own_redis, caplog):
     caplog.set_level(logging.WARNING)
 
     async def main():
-        store = RedisStore(own_redis.url, timeout_s=2.0)
+        store = RedisStore(own_redis.url, timeout_s=10.0)
         channels = Channels(store)
         async with channels.subscribe("a") as one:
             await channels.apublish("a", "first")

@@ -278,7 +278,7 @@ def test_a_handler_that_is_overdue_is_answered_for_and_closed_in_the_end(kind):
     def answer(request):
         return gate.wait_async() if kind in ("task", "hop") else gate.wait()
 
-    scene.get("/", answer, timeout_s=0.1)
+    scene.get("/", answer, timeout_s=0.5)
 
     with serve(scene.app, faults=True) as running:
         assert running.ask("/").status == 504

@@ -226,7 +226,7 @@ def test_a_changed_file_is_seen_within_the_interval(root):
         assert get(running, "/text.txt", "Accept-Encoding: gzip").status == 200
         (root / "text.txt").write_bytes(b"new content")
 
-        end = time.monotonic() + 5
+        end = time.monotonic() + 20
         while (reply := get(running, "/text.txt")).content == TEXT:
             assert time.monotonic() < end
         assert reply.content == b"new content" and reply.get("etag") != old.get("etag")
