@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 
@@ -47,11 +48,24 @@ SCRIPT = "%3Cimg%20src=x%20onerror=window.hacked=1%3E';alert(1)//&amp;&lt;b&gt;"
 ROWS = "[...document.querySelectorAll('#%s tbody tr')].map(row => row.innerText)"
 
 
-@pytest.fixture
-def site(tmp_path):
-    """A server with two workers, and the URL of its dashboard."""
-    with workers(tmp_path, "--admin", "127.0.0.1:0", text=APPLICATION, may_fail=True) as server:
+@contextmanager
+def serving(folder):
+    with workers(folder, "--admin", "127.0.0.1:0", text=APPLICATION, may_fail=True) as server:
         yield server, re.search(r"admin\s+(\S+)", server.log)[1] + "/dashboard"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A server with two workers, and the URL of its dashboard."""
+    with serving(tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+@pytest.fixture
+def own_site(tmp_path):
+    """One for a test alone: it counts requests, or kills."""
+    with serving(tmp_path) as running:
+        yield running
 
 
 def rows(page, name):
@@ -73,8 +87,8 @@ def clean(page):
     assert page.evaluate("window.hacked === undefined")
 
 
-def test_the_page_shows_what_clients_counted(site, page):
-    server, url = site
+def test_the_page_shows_what_clients_counted(own_site, page):
+    server, url = own_site
     wait_ready(page, url)
     with Load(server, ["/", "/users/7", "/slow/0.02"], clients=6) as load:
         page.wait_for("parseFloat(document.querySelector('#rate').textContent) > 0")
@@ -90,8 +104,8 @@ def test_the_page_shows_what_clients_counted(site, page):
     clean(page)
 
 
-def test_a_request_in_flight_is_shown_while_it_is_there(site, page, tmp_path):
-    server, url = site
+def test_a_request_in_flight_is_shown_while_it_is_there(own_site, page, tmp_path):
+    server, url = own_site
     wait_ready(page, url)
     with server.ask("/wait?secret=hunter2", f"traceparent: 00-{TRACE}-00f067aa0ba902b7-01"):
         page.wait_for(f"{ROWS % 'requests'}.some(row => row.includes('GET /wait?'))")
@@ -103,8 +117,8 @@ def test_a_request_in_flight_is_shown_while_it_is_there(site, page, tmp_path):
     clean(page)
 
 
-def test_a_worker_that_is_killed_is_seen_and_so_is_the_next(site, page):
-    _, url = site
+def test_a_worker_that_is_killed_is_seen_and_so_is_the_next(own_site, page):
+    _, url = own_site
     wait_ready(page, url)
     page.wait_for("document.querySelectorAll('#workers tbody tr').length == 2")
     admin = json.loads(urllib.request.urlopen(url.replace("/dashboard", "/live")).read())
@@ -129,7 +143,7 @@ def test_an_error_is_found_by_its_trace_id_and_hostile_text_stays_text(site, pag
 
     page.wait_for(f"{ROWS % 'errors'}.some(row => row.includes('{TRACE}'))")
 
-    (row,) = rows(page, "errors")
+    (row,) = [row for row in rows(page, "errors") if TRACE in row]
     assert "500" in row
     assert "GET /fail/%3Cimg" in row
     assert "Tidal<b>Wave" in row
@@ -143,7 +157,7 @@ def test_a_phone_needs_no_scrolling_sideways_and_colours_are_the_persons(site, p
     page.resize(360, 740, dark=is_dark)
     receive(server.ask(f"/fail/{'x' * 300}", "Connection: close"))
     wait_ready(page, url)
-    page.wait_for("document.querySelectorAll('#errors tbody tr').length == 1")
+    page.wait_for("document.querySelectorAll('#errors tbody tr').length >= 1")
 
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -165,16 +179,16 @@ def test_the_theme_is_chosen_and_remembered(site, page):
 
 
 def test_a_server_that_is_gone_is_said_loudly(tmp_path, page):
-    with workers(tmp_path, "--admin", "127.0.0.1:0", text=APPLICATION) as server:
-        wait_ready(page, re.search(r"admin\s+(\S+)", server.log)[1] + "/dashboard")
+    with serving(tmp_path) as (_, url):
+        wait_ready(page, url)
 
     page.wait_for("document.querySelector('#alerts').textContent.includes('Connection lost')")
     assert page.text("#status-text") == "connection lost"
     assert page.evaluate("document.title").startswith("CONNECTION LOST")
 
 
-def test_an_endpoint_that_comes_back_is_found_again_and_the_past_is_kept(site, page):
-    server, url = site
+def test_an_endpoint_that_comes_back_is_found_again_and_the_past_is_kept(own_site, page):
+    server, url = own_site
     wait_ready(page, url)
     stamp = page.text("#rate-read span")
     admin = next(pid for pid in children(server) if str(pid) not in page.text("#workers"))
@@ -204,7 +218,9 @@ def test_the_keyboard_reaches_the_charts_and_sorts_the_tables(site, page):
 
     page.click("#routes th button")
     assert page.evaluate("document.querySelector('#routes th').getAttribute('aria-sort')") == "descending"
-    assert [row.split("\t")[0] for row in rows(page, "routes")][:2] == ["GET /users/{user_id}", "GET /"]
+    names = [row.split("\t")[0] for row in rows(page, "routes")]
+    assert names == sorted(names, reverse=True)
+    assert {"GET /users/{user_id}", "GET /"} <= set(names)
     clean(page)
 
 

@@ -193,7 +193,7 @@ def _requests(look: dict[str, Any]) -> Table:
         [
             (show_age(row["age_seconds"]), "bad" if row["age_seconds"] >= 30 else ""),
             (str(row["worker"]), ""),
-            (show_plain(str(row.get("phase") or row["runs"])), ""),
+            (show_plain(", ".join(dict.fromkeys(filter(None, (row.get("phase"), row["runs"]))))), ""),
             (row.get("trace_id") or "-", ""),
             (show_plain(row["line"]), ""),
         ]

@@ -37,7 +37,7 @@ class Chart {
     event.preventDefault();
   }
 
-  get span() { return this.width < 600 ? 120 : 300; }
+  get span() { return innerWidth < 700 ? 120 : 300; }
   x(time) { return EDGE.left + (time - view.end + this.span) / this.span * this.inner; }
   timeOf(x) { return view.end - this.span + (x - EDGE.left) / this.inner * this.span; }
 
@@ -145,7 +145,7 @@ function repaint() {
 
 function niceAbove(value) {
   const unit = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 2, 5, 10].find(step => step * unit >= value) * unit;
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find(step => step * unit >= value) * unit;
 }
 
 const CLASSES = [["2xx", 1, "fine"], ["3xx", 2, "moved"], ["1xx", 0, "max"], ["4xx", 3, "warn"], ["5xx", 4, "bad"]];

@@ -18,7 +18,7 @@ const routes = new Table("routes", {
   empty: "No request in the last minute.", order: [routeColumns[4], -1],
 });
 
-const phaseOf = row => row.phase || row.runs || NONE;
+const placeOf = row => [...new Set([row.phase, row.runs])].filter(Boolean).join(", ") || NONE;
 const requests = new Table("requests", {
   caption: "Requests in flight", empty: "No request is in flight.",
   key: row => [row.worker, row.trace_id, row.line].join(" "), detail: row => row.stack,
@@ -26,7 +26,7 @@ const requests = new Table("requests", {
     {title: "Age", number: true, show: row => [age(row.age_seconds), row.age_seconds >= 30 ? "bad" : row.age_seconds >= 5 ? "warn" : ""]},
     {title: "Request", kind: "flex", show: row => row.line.replace(/ HTTP\/[\d.]+$/, ""), below: row => [
       "worker " + row.worker, ...row.trace_id ? ["trace", [row.trace_id, "code id"]] : []]},
-    {title: "At", show: phaseOf},
+    {title: "At", show: placeOf},
   ],
 });
 
@@ -47,7 +47,7 @@ function stateOf(row) {
   if (row.figures_age_seconds > SILENT_S) return ["silent for " + age(row.figures_age_seconds), "bad"];
   return [row.state, row.state === "ready" ? "" : "warn"];
 }
-const lag = row => row.loop_lag_seconds == null ? row.loop_still_seconds > SILENT_S ? age(row.loop_still_seconds) : NONE : millis(row.loop_lag_seconds * 1000);
+const lag = row => row.loop && row.loop.lag_seconds != null ? millis(row.loop.lag_seconds * 1000) : NONE;
 const workers = new Table("workers", {
   caption: "Workers", empty: "No worker.", key: row => String(row.pid),
   columns: [
