@@ -20,7 +20,7 @@ import pytest
 
 from penstock.cli.top_screen import Screen, show_count, show_ms, spark
 from tests.cli.conftest import make_environment
-from tests.e2e.serving import WAIT_S, receive
+from tests.e2e.serving import receive
 from tests.e2e.workers import Load, workers
 from tests.observe.test_live import Told, series
 
@@ -39,6 +39,7 @@ def fail() -> str:
     raise KeyError("no")
 """
 TAKE_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+WAIT_S = 60.0
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
