@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from itertools import repeat
-from time import perf_counter, process_time, thread_time
+from time import perf_counter_ns, process_time, thread_time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.command import main
@@ -27,6 +27,7 @@ from penstock import (
 )
 from penstock.http.request import Request
 from penstock.observe.access_log import AccessLog
+from penstock.observe.access_record import Times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,11 +119,10 @@ def _everything(log: AccessLog) -> list[Case]:
         raw_path = path.encode()
 
         def ask() -> Any:
-            started = perf_counter()
+            times = Times(perf_counter_ns(), 0, 0, 0, 0, 1, 1)
             request = Request(method, raw_path, b"", b"1", model.headers, model.framing)
             response: Any = resolve(request).call(request)
-            duration_s = perf_counter() - started
-            log.record("127.0.0.1", method, path, "1.1", response.status, len(response.body), duration_s)
+            log.note(times, request, request.route, response, 0, len(response.body), perf_counter_ns())
             return response
 
         return _timed("everything on", subject, ask, thread_time)

@@ -81,6 +81,7 @@ def _counting() -> list[Case]:
 def _adding_up() -> list[Case]:
     areas = Areas(_PROCESSES)
     areas.reserve(_PROCESSES)
+    reader = Ledger()
     for place in range(1, _PROCESSES + 1):
         reader = Ledger()
         reader.attach(areas, place)
