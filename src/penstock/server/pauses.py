@@ -30,7 +30,7 @@ class Pauses:
     def __init__(self, standstills: Standstills) -> None:
         self._standstills = standstills
         self._began_ns = 0
-        self._collections: deque[int] = deque(maxlen=_QUEUE)
+        self._collections: deque[tuple[int, int]] = deque(maxlen=_QUEUE)
         self._lags: deque[tuple[float, float]] = deque(maxlen=_QUEUE)  # when counted, the longest since
         self.collections = 0
         self.collector_ns = 0
@@ -45,21 +45,21 @@ class Pauses:
             gc.callbacks.remove(self._on_collection)
         self.count()
 
-    def _on_collection(self, phase: str, _: dict[str, Any]) -> None:
+    def _on_collection(self, phase: str, info: dict[str, Any]) -> None:
         if phase == "start":
             self._began_ns = perf_counter_ns()
         elif self._began_ns:
-            self._collections.append(perf_counter_ns() - self._began_ns)
+            self._collections.append((info["generation"], perf_counter_ns() - self._began_ns))
 
     def count(self) -> None:
         """Count what has been measured."""
         queue, lags = self._collections, self._standstills.lags
         while queue:
-            took_ns = queue.popleft()
+            generation, took_ns = queue.popleft()
             self.collections += 1
             self.collector_ns += took_ns
             self.longest_ns = max(self.longest_ns, took_ns)
-            server_metrics.gc_pause.labels().observe_ns(took_ns)
+            server_metrics.gc_pause.labels(generation=str(generation)).observe_ns(took_ns)
         longest_s = 0.0
         while lags:
             lag_s = lags.popleft()
