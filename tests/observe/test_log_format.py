@@ -81,6 +81,14 @@ def test_filter_marks_records_outside_of_requests_with_nothing():
     assert logging.Formatter("[%(trace_id)s] %(message)s").format(record) == "[] sold"
 
 
+def test_filter_leaves_a_record_the_request_it_tells_of(request_now):
+    record = make_record(trace_id="other")
+
+    TraceFilter().filter(record)
+
+    assert (record.trace_id, record.span_id, record.request_id) == ("other", "", "")
+
+
 def test_members_of_the_caller_are_members_of_the_line():
     told = json.loads(
         JSONFormatter(release="1.2").format(make_record(order=17, items=["tea"], left=float("inf")))

@@ -65,8 +65,10 @@ class TraceFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mark the record. In the thread that made it."""
-        if "trace_id" not in record.__dict__:
-            record.__dict__.update(zip(_IDS, ids_now() or ("", "", ""), strict=True))
+        fields = record.__dict__
+        told = None if "trace_id" in fields else ids_now()  # else it tells of another request, by its own
+        for name, value in zip(_IDS, told or ("", "", ""), strict=True):
+            fields.setdefault(name, value)
         return True
 
 
