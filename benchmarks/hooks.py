@@ -119,7 +119,7 @@ def _everything(log: AccessLog) -> list[Case]:
         raw_path = path.encode()
 
         def ask() -> Any:
-            times = Times(perf_counter_ns(), 0, 0, 0, 0, 1, 1)
+            times: Any = Times(perf_counter_ns(), 0, 0, 0, 0, 1, 1)
             request = Request(method, raw_path, b"", b"1", model.headers, model.framing)
             response: Any = resolve(request).call(request)
             log.note(times, request, request.route, response, 0, len(response.body), perf_counter_ns())

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from tests.browser.chromium import Browser  # noqa: E402
-from tests.e2e.serving import receive  # noqa: E402
+from tests.e2e.serving import Serving, receive  # noqa: E402
 from tests.e2e.workers import workers  # noqa: E402
 
 APPLICATION = """
@@ -100,7 +100,7 @@ def take(browser: Browser, folder: Path, options: argparse.Namespace) -> None:
     """Serve, load, wait, look."""
     is_over = threading.Event()
     with workers(folder, *FLAGS, count=3, text=APPLICATION, may_fail=True) as server:
-        admin = re.search(r"admin\s+(\S+)", server.log)[1]
+        (admin,) = re.findall(r"admin\s+(\S+)", server.log)[:1]
         threads = [threading.Thread(target=ask, args=(server, is_over)) for _ in range(CLIENTS)]
         threads += [threading.Thread(target=wait_for_reports, args=(server, is_over)) for _ in range(4)]
         for thread in threads:
@@ -136,7 +136,7 @@ def pass_time(admin: str, folder: Path, seconds: float) -> None:
         time.sleep(0.2)
 
 
-def ask(server: object, is_over: threading.Event) -> None:
+def ask(server: Serving, is_over: threading.Event) -> None:
     """Ask for one thing after the other, as a client does that thinks in between."""
     while not is_over.wait(random.expovariate(1 / PAUSE_S)):
         path = random.choice(PATHS).format(random.randrange(1000))
@@ -154,7 +154,7 @@ def ask(server: object, is_over: threading.Event) -> None:
             pass  # its worker was killed
 
 
-def wait_for_reports(server: object, is_over: threading.Event) -> None:
+def wait_for_reports(server: Serving, is_over: threading.Event) -> None:
     """Ask for what takes long."""
     while not is_over.wait(random.expovariate(1)):
         name = random.choice(["sales", "stock", "returns"])
@@ -198,6 +198,7 @@ def nearest_number(colour: bytes, palette: list[bytes]) -> int:
 def pixels(png: bytes) -> tuple[int, int, list[bytes]]:
     """Width, height, and the rows as RGB of a PNG with 8 bits a channel (PNG §9 has the filters)."""
     at, data = 8, b""
+    width = height = colour_type = 0
     while at < len(png):
         length, kind = struct.unpack_from(">I4s", png, at)
         content = png[at + 8 : at + 8 + length]
