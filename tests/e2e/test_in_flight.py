@@ -166,6 +166,7 @@ def test_how_the_loop_fares_is_told_of_each_worker(tmp_path):
         start(stack, server, "/task")
         told = admin.wait(lambda found: found["workers"][0]["loop"].get("lag_seconds"), "/status")
 
+    assert "a bug in the server" not in server.log
     assert set(told["workers"][0]["loop"]) == {
         "lag_seconds",
         "standstills_total",

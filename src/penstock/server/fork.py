@@ -9,12 +9,21 @@ import sys
 import threading
 from typing import Final
 
+from penstock.server.signals import ignore
 from penstock.server.worker import Channel
 
 _log = logging.getLogger("penstock.server")
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
-HANDLED: Final = (*STOPPING, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGCHLD)
+_OTHERS: Final = (
+    signal.SIGHUP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGCHLD,
+)
+HANDLED: Final = (*STOPPING, *_OTHERS)
 """The signals a supervisor answers to."""
 
 
@@ -38,7 +47,7 @@ def fork() -> tuple[int, Channel]:
             # A Ctrl-C goes to the whole group, a hang-up too: the supervisor says what they mean. Not
             # SIG_IGN, which would reach the programs that the application starts.
             is_default = number in (signal.SIGTERM, signal.SIGCHLD)
-            signal.signal(number, signal.SIG_DFL if is_default else _ignore)
+            signal.signal(number, signal.SIG_DFL if is_default else ignore)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     (theirs if pid else ours).close()
     return pid, ours if pid else theirs
@@ -57,7 +66,3 @@ def _flush() -> None:
             stream.flush()
         except (AttributeError, OSError, ValueError):
             pass  # closed, or nobody reads it
-
-
-def _ignore(_number: int, _frame: object) -> None:
-    """A signal that is the supervisor's."""

@@ -51,8 +51,10 @@ def find_in_flight(connection: Any, now: float) -> InFlight | None:
     return InFlight(since, connection, request, endpoint, is_sent)
 
 
-def describe(found: InFlight, sampler: Sampler | None) -> dict[str, Any]:
-    """Return all there is to say about it, secrets hidden and everything bounded."""
+def describe(found: InFlight, sampler: Sampler | None, *, always_stack: bool = False) -> dict[str, Any]:
+    """Return all there is to say about it, secrets hidden and everything bounded. `always_stack`: where it
+    stands now, however young it is.
+    """
     since, connection, request, endpoint, is_sent = found
     hide = redactor().text
     # Hidden before it is cut: half a secret is not known for one.
@@ -75,12 +77,14 @@ def describe(found: InFlight, sampler: Sampler | None) -> dict[str, Any]:
         "phases": phases,
         "runs": "sent" if is_sent else _find_place(connection, endpoint),
     }
-    if samples is not None and samples.latest[1]:
-        where, stack = samples.latest
+    where, stack = samples.latest if samples is not None else ("", ())
+    if always_stack and sampler is not None and not is_sent:
+        where, stack = sampler.see(connection, request)
+    if stack:
         told["stands"] = where
         told["frame"] = hide(str(stack[-1]))
         told["stack"] = _render(stack)
-        told["looks"] = samples.count
+        told["looks"] = samples.count if samples is not None else 0
     return told
 
 

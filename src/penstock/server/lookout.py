@@ -1,13 +1,15 @@
 """Who looks after a process that serves, from a thread beside the loop: what it has, and what it tells.
 
 It puts together what each module says for itself: the `heartbeat`, whose thread does it all, `standstills`
-of the loop and its `pauses`, the `sampling` of slow requests and the log of them (`slow`).
+of the loop and its `pauses`, the `sampling` of slow requests and the log of them (`slow`), and the
+`dump` that SIGUSR2 asks for.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from penstock.server.dump import Dump
 from penstock.server.heartbeat import Heartbeat
 from penstock.server.pauses import Pauses
 from penstock.server.sampling import Sampler
@@ -27,13 +29,20 @@ _LOOK_MOST_S: Final = 0.25
 _SLOW_S: Final = 1.0
 _WRITE_S: Final = 0.25
 _COUNT_S: Final = 0.5
+_DUMP_S: Final = 0.1
 
 
 class Lookout:
     """Looks after one reactor, from now on. On the loop's thread."""
 
     def __init__(
-        self, reactor: Reactor, config: Config, slow: SlowRequests | None, *, is_replaced: bool
+        self,
+        reactor: Reactor,
+        config: Config,
+        slow: SlowRequests | None,
+        *,
+        is_replaced: bool,
+        takes_signals: bool,
     ) -> None:
         slow_s = config.slow_request_s or _SLOW_S
         self.sampler = Sampler(reactor, slow_s / 2)
@@ -45,6 +54,10 @@ class Lookout:
         self.standstills = Standstills(reactor, config.blocked_loop_s)
         self._pauses = Pauses(self.standstills)
         chores.append((_COUNT_S, self._pauses.count))
+        self._dump = Dump(reactor, self.sampler) if takes_signals else None
+        if self._dump is not None:
+            self._dump.begin()
+            chores.append((_DUMP_S, self._dump.look))
         self._pauses.begin()
         self._heartbeat = Heartbeat(
             reactor, config.stuck_timeout_s, self.standstills, is_replaced=is_replaced, chores=chores
@@ -63,6 +76,8 @@ class Lookout:
         """Look no more, and tell what there is."""
         self._heartbeat.stop()
         self._pauses.end()
+        if self._dump is not None:
+            self._dump.end()
         if self._slow is not None:
             self._slow.write()
 

@@ -107,6 +107,10 @@ class Sampler:
                     samples.add(where, stack)
         self._samples = kept
 
+    def see(self, connection: Answering, request: Request) -> tuple[str, Stack]:
+        """Return where it stands now, whatever its age."""
+        return self._take(connection, request, is_running=find_running(self._reactor) is request)
+
     def _take(self, connection: Answering, request: Request, *, is_running: bool) -> tuple[str, Stack]:
         if is_running:
             return "on the loop", places_of_thread(self._loop_thread)

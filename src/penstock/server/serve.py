@@ -424,9 +424,12 @@ class Server:
     def _look_out(self) -> None:
         """Have a thread look after the loop and the requests, but for those of the admin endpoint."""
         config, seat = self.config, self._seat
+        takes_signals = bool(self._signals) and (seat is None or seat.entry is not None)
         is_wanted = config.stuck_timeout_s or config.blocked_loop_s or self._slow or self._publisher
-        if self._reactor is not None and is_wanted:
-            self._lookout = Lookout(self._reactor, config, self._slow, is_replaced=seat is not None)
+        if self._reactor is not None and (is_wanted or takes_signals):
+            self._lookout = Lookout(
+                self._reactor, config, self._slow, is_replaced=seat is not None, takes_signals=takes_signals
+            )
 
     def _publish(self, state: State) -> None:
         """Tell who looks from outside."""

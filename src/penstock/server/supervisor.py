@@ -10,6 +10,7 @@ reloads, recycling, TTIN and TTOU only change those numbers.
     a saved file      with `--reload`: all go, then the next generation comes, at first one to see if it can
     SIGTTIN, SIGTTOU  one worker more, one less
     SIGUSR1           log files are opened again, by their names
+    SIGUSR2           each worker logs what it is at
 """
 
 from __future__ import annotations
@@ -162,6 +163,9 @@ class Supervisor:
                 self._stop()
             elif number == signal.SIGUSR1:
                 self._reopen()
+            elif number == signal.SIGUSR2:
+                for worker in self._workers.values():  # by signal: a loop that is stuck hears no word
+                    worker.signal(signal.SIGUSR2)
             elif self._stops:
                 continue
             elif number == signal.SIGHUP:
