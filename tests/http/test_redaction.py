@@ -78,6 +78,7 @@ LEFT = [
     "auth: user bob logged in",
     'password = form["password"]',
     'login(password=password, token=get_token("x"))',
+    'raise ValueError(f"token={token} of {user!r}, password={given.password!r}")',
     "def f(password: str, token: str | None = None) -> None:",
     "CSRF: max_age_s=0; expected whole seconds",
     "http://auth:8000/session",

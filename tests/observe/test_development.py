@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import logging
@@ -136,14 +137,45 @@ def test_secrets_of_the_request_are_not_shown(accept):
         assert response.body.count(b"[redacted]") == 7
 
 
-def test_values_of_variables_are_not_shown():
-    def fail_with_a_secret():
+def test_a_page_shows_the_variables_of_the_author_without_secrets():
+    def fail_with_variables():
+        amount = 12
+        given = {"user": "bob", "password": bytes.fromhex("733363726574").decode()}
         secret = bytes.fromhex("733363726574").decode()
-        raise ValueError(len(secret))
+        raise ValueError(amount, len(secret), len(given))
 
-    response = explain(request(BROWSER), failed(fail_with_a_secret))
+    response = explain(request(BROWSER), failed(fail_with_variables))
+    text = Page(response).text
 
     assert bytes.fromhex("733363726574") not in response.body
+    assert "{'user': 'bob', 'password': '[redacted]'}" in text
+    assert "amount" in text
+    assert b"s3cret" not in explain(request("*/*"), failed(fail_with_variables)).body
+
+
+@pytest.mark.parametrize("accept", [BROWSER, "*/*", "application/json"])
+def test_what_the_request_brought_as_a_secret_is_hidden_under_any_name(accept):
+    basic = base64.b64encode(b"bob:from-a-header").decode()
+    fields = [
+        ("Authorization", f"Basic {basic}"),
+        ("Cookie", "sid=from-a-cookie; theme=contrast"),
+        ("X-Api-Key", "from-a-field"),
+        ("Accept", accept),
+        ("Content-Type", "application/json"),
+    ]
+    body = b'{"login": {"password": "from-a-body", "user": "somebody"}}'
+    asked = Request.build("POST", "/x?token=from-a-query", fields, body)
+
+    def repeat_them():
+        found = ["from-a-header", "from-a-cookie", "from-a-field", "from-a-body", "from-a-query", "somebody"]
+        raise ValueError("no: " + ", ".join([*found, "contrast"]))
+
+    response = explain(asked, failed(repeat_them))
+
+    # The lines of the source are the author's own.
+    shown = [line for line in response.body.decode().split("\n") if "found = " not in line]
+    summary = "no: " + "[redacted], " * 5 + "somebody, contrast"
+    assert any(summary in line.replace("&quot;", '"') for line in shown)
 
 
 @pytest.mark.parametrize("accept", [BROWSER, "*/*", "application/json"])

@@ -39,6 +39,7 @@ _TYPES = re.compile(
 )
 # `get(x)`, `form["x"]`; but `ab(c)d` is none.
 _CALL = re.compile(r"(?:await |not )?[A-Za-z_.]++[(\[](?![^()\[\]\n]{0,100}+[)\]]\w)")
+_PLACEHOLDER = re.compile(r"\{[A-Za-z_.]++(?:![rsa])?\}")
 _WORD_BEFORE = re.compile(r"([A-Za-z]++) \Z")
 _PLACE = re.compile(r"[A-Za-z_.]++")
 _PROSE = re.compile(r"([A-Za-z][a-z']*+)[.!]?+ ++(?=[A-Za-z(\"'`])([A-Za-z]*+)")
@@ -132,6 +133,8 @@ def _value(found: re.Match[str], text: str, lines: _Lines) -> _Value | None:
     if opening is not None:
         return _quoted(opening, text, lines, is_pair=joint == ",")
     if at >= len(text):
+        return None
+    if _PLACEHOLDER.match(text, at) is not None:  # of an f-string in a line of source
         return None
     if text[at] in "[{(" and not (text[at] == "(" and joint == ":"):
         return _bracketed(at, text, lines, quote=found[2])
