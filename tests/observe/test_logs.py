@@ -318,6 +318,22 @@ def test_long_record_is_whole_where_the_pipe_has_room(logger):
     assert received.endswith(f" {text}\n")
 
 
+@pytest.mark.parametrize(
+    "extra", [{"trace_id": None}, {"trace_id": "7"}, {"request_id": "7"}, {"span_id": "7"}]
+)
+def test_record_that_brings_one_id_of_its_own_is_written(logger, stderr, extra):
+    configure("info")
+
+    writer = log_writer.hold()
+    try:
+        logger.info("seen", extra=extra)
+        writer.flush(30)
+    finally:
+        log_writer.release()
+
+    assert "INFO penstock seen" in stderr()
+
+
 def test_slow_reader_gets_every_line(logger):
     configure("info")
     received = b""
