@@ -49,8 +49,8 @@ ROWS = "[...document.querySelectorAll('#%s tbody tr')].map(row => row.innerText)
 
 
 @contextmanager
-def serving(folder):
-    with workers(folder, "--admin", "127.0.0.1:0", text=APPLICATION, may_fail=True) as server:
+def serving(folder, *flags):
+    with workers(folder, "--admin", "127.0.0.1:0", *flags, text=APPLICATION, may_fail=True) as server:
         yield server, re.search(r"admin\s+(\S+)", server.log)[1] + "/dashboard"
 
 
@@ -244,3 +244,18 @@ def test_the_page_is_small_and_whole():
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
     assert not re.search(r"\son\w+=|innerHTML|insertAdjacent|outerHTML|document\.write|\beval\b|style=", text)
     assert "unsafe" not in response.headers["Content-Security-Policy"]
+
+
+def test_the_stack_of_a_request_that_takes_long_is_a_click_away(tmp_path, page):
+    with serving(tmp_path, "--slow-request", "0.1") as (server, url):
+        wait_ready(page, url)
+        with server.ask("/wait", f"traceparent: 00-{TRACE}-00f067aa0ba902b7-01"):
+            page.wait_for("document.querySelector('#requests .open').checkVisibility()")
+            assert not page.evaluate("document.querySelector('#requests pre').checkVisibility()")
+            page.click("#requests .open")
+            assert "asyncio.sleep" in page.text("#requests pre")
+            assert page.evaluate("document.querySelector('#requests .open').ariaExpanded") == "true"
+            assert TRACE in page.text("#requests tbody tr")
+            (tmp_path / "open").touch()
+            page.wait_for("document.querySelector('#requests .empty').checkVisibility()")
+        clean(page)
