@@ -167,6 +167,8 @@ def _state(worker: dict[str, Any]) -> tuple[str, str]:
         return f"STUCK, loop still for {show_age(worker['loop_still_seconds'])}", "bad"
     if worker["figures_age_seconds"] > _SILENT_S:
         return f"silent for {show_age(worker['figures_age_seconds'])}", "bad"
+    if worker["loop_still_seconds"] > _SILENT_S:
+        return f"loop still for {show_age(worker['loop_still_seconds'])}", "bad"
     return state, "" if state == "ready" else "warn"
 
 

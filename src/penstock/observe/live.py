@@ -42,6 +42,8 @@ INTERVAL_S: Final = 1.0
 HISTORY_S: Final = 300
 _REQUESTS: Final = 50
 _ROUTES: Final = 25
+_STACKS: Final = 20
+_STACK_CHARS: Final = 3000
 _ERRORS: Final = 100
 _EVENTS: Final = 30
 _TEXT_CHARS: Final = 300
@@ -97,7 +99,7 @@ class Feed:
             "latency": None if look is None else self._latency(),
             "point": point,
             "routes": None if look is None else self._routes(),
-            "requests": [_cut(request) for request in overview.requests()[:_REQUESTS]],
+            "requests": [_cut(each, at) for at, each in enumerate(overview.requests()[:_REQUESTS])],
             "workers": self._workers(told["workers"], seconds),
             "errors": self._take_errors(overview),
             "events": list(self._events)[::-1],
@@ -203,6 +205,8 @@ def _row(name: tuple[str, str], tally: Tally, seconds: float) -> dict[str, Any]:
     }
 
 
-def _cut(request: dict[str, Any]) -> dict[str, Any]:
-    route = request.get("route")
-    return {"trace_id": None, "stack": None, **request, "route": route and route[:_TEXT_CHARS]}
+def _cut(request: dict[str, Any], at: int) -> dict[str, Any]:
+    """What is sent of a request each second: of the oldest with a stack, whose end says where they are."""
+    route, stack = request.get("route"), request.get("stack") or ""
+    cut = stack[-_STACK_CHARS:] if at < _STACKS else ""
+    return {"trace_id": None, **request, "route": route and route[:_TEXT_CHARS], "stack": cut or None}

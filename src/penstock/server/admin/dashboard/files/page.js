@@ -74,8 +74,8 @@ function showState() {
       problems.push([kind, `${ADVICE[latest.status] || latest.status}${failed} Since ${clock(latest.time - latest.status_for_seconds)}.`]);
     }
     if (stuck.length && latest.status !== "stuck") {
-      kind = "bad";
-      problems.push(["bad", `${plural(stuck.length, "worker")} of ${latest.workers.length} stuck: process ${stuck.map(row => row.pid).join(", ")}.`]);
+      [kind, word] = ["bad", stuck.length + " stuck"];
+      problems.push(["bad", `${stuck.length} of ${plural(latest.workers.length, "worker")} stuck, answering nobody: process ${stuck.map(row => row.pid).join(", ")}.`]);
     }
     if (latest.stores.lost) problems.push(["warn", "A store is lost; what needs it goes on without."]);
   } else [kind, word] = ["warn", "connecting"];

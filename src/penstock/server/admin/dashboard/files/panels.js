@@ -45,6 +45,7 @@ const SILENT_S = 2.5;
 function stateOf(row) {
   if (row.state === "stuck") return ["stuck, loop still for " + age(row.loop_still_seconds), "bad"];
   if (row.figures_age_seconds > SILENT_S) return ["silent for " + age(row.figures_age_seconds), "bad"];
+  if (row.loop_still_seconds > SILENT_S) return ["loop still for " + age(row.loop_still_seconds), "bad"];
   return [row.state, row.state === "ready" ? "" : "warn"];
 }
 const lag = row => row.loop && row.loop.lag_seconds != null ? millis(row.loop.lag_seconds * 1000) : NONE;
