@@ -8,7 +8,7 @@ run while C code keeps the interpreter lock, so behind it stands the watchdog of
 lock: it knows no request and answers nobody, but it writes the stack of every thread. Requests in threads do
 not stop the loop and are none of this.
 
-PERF: with the defaults an idle process beats and looks 20 times a second, 0.15 % of a processor.
+PERF: with the defaults an idle process beats and looks 20 times a second, 0.3 % of a processor.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class Heartbeat:
         self._step_s = _choose_step(stuck_timeout_s, standstills.limit_s, chores)
         self._thread = threading.get_ident()
         standstills.step_s = self._step_s
-        self._is_over = threading.Event()
+        self._is_over = False
+        self._end = threading.Lock()  # PERF: to wait for it takes half as long as for an Event
+        self._end.acquire()
         self._standstills = standstills
         self._chores = chores
         self._last = self._due = self._armed = time.monotonic()
@@ -91,7 +93,9 @@ class Heartbeat:
 
     def stop(self) -> None:
         """Watch no more."""
-        self._is_over.set()
+        if not self._is_over:
+            self._is_over = True
+            self._end.release()
         if self._timeout_s and self._is_replaced:
             faulthandler.cancel_dump_traceback_later()
         self._watcher.join(_JOIN_S)
@@ -100,7 +104,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         """On the loop: show that it turns."""
-        if self._is_over.is_set():
+        if self._is_over:
             return
         now, last = time.monotonic(), self._last
         self._standstills.note_beat(now - self._due)
@@ -117,7 +121,7 @@ class Heartbeat:
 
     def _watch(self) -> None:
         due = [0.0] * len(self._chores)
-        while not self._is_over.wait(self._step_s):
+        while not self._end.acquire(timeout=self._step_s):
             now = time.monotonic()
             still_s = self._standstills.look(now, self._last, is_told=self._told == self._last)
             if self._timeout_s and still_s >= self._timeout_s and self._last != self._told:

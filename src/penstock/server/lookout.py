@@ -29,7 +29,7 @@ _LOOK_MOST_S: Final = 0.25
 _SLOW_S: Final = 1.0
 _WRITE_S: Final = 0.25
 _COUNT_S: Final = 0.5
-_DUMP_S: Final = 0.1
+_DUMP_S: Final = 0.25
 
 
 class Lookout:

@@ -3,7 +3,7 @@
 The collector calls whoever wants to know in the middle of whatever runs, a lock held perhaps; so there a
 number is appended to a queue and nothing else, and another thread counts.
 
-PERF: 0.6 us a collection; one of the youngest generation takes 5 to 50.
+PERF: 0.9 us a collection; one of the youngest generation takes 5 to 50.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from penstock.server.reactor import Reactor
     from penstock.server.transport import Transport
 
-# PERF: a stack of 20 frames takes 6 us, so a look takes 0.2 ms at most beside the pass over the connections.
+# PERF: a stack of 20 frames takes 20 us, so a look takes 0.7 ms at most beside the pass over the connections.
 _SAMPLED: Final = 32
 _STACKS: Final = 16
 _RENDERED: Final = 3
