@@ -65,6 +65,9 @@ def describe(found: InFlight, sampler: Sampler | None, *, always_stack: bool = F
     # Made in this thread, if the handler's has not: an old request is to have a name in the table.
     trace_id = request.trace_id if samples is not None else request.known_trace_id
     is_waiting = connection.phase == THREAD and not connection.handler_at
+    phase = name_current(phases, is_receiving=connection.phase == CONTENT, is_queued=is_waiting)
+    if phase in ("content", "queue") and "handler" in phases:  # it has not begun
+        phases[phase] = phases.pop("handler")
     told = {
         "line": f"{request.method} {target} HTTP/{request.http_version}",
         "method": request.method,
@@ -73,7 +76,7 @@ def describe(found: InFlight, sampler: Sampler | None, *, always_stack: bool = F
         "trace_id": trace_id,
         "client": client[0] if client is not None else None,
         "since": since,
-        "phase": name_current(phases, is_receiving=connection.phase == CONTENT, is_queued=is_waiting),
+        "phase": phase,
         "phases": phases,
         "runs": "sent" if is_sent else _find_place(connection, endpoint),
     }
