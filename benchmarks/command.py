@@ -18,6 +18,7 @@ NAMES = (
     "head",
     "serialise",
     "trace",
+    "access_log",
     "routing",
     "many_routes",
     "plan",

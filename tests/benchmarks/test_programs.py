@@ -19,6 +19,7 @@ FIGURES = {
     "plan": ["GET /users/42?verbose=true", "def, inline", "async def"],
     "hooks": ["a request", "none", "CORS, a list", "FetchMetadata"],
     "trace": ["none, new", "ids, taken over", "trace_headers"],
+    "access_log": ["note", "json, heads alike", "combined, heads alike", "json, heads vary"],
     "validation": ["3 fields, decoded", "order of 10, octets", "penstock"],
     "request_path": ["GET /", "def, inline", "async def", "def, threads"],
     "compression": ["10 KB of JSON", "off", "gzip", "an event", "KB/stream"],
