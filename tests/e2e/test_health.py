@@ -163,11 +163,11 @@ def test_a_server_starts_while_what_it_needs_hangs_and_is_not_ready(tmp_path):
     with starting(tmp_path, HASTY) as (_, admin):
         # The limit of the check is what a start waits for it.
         admin.wait(lambda found: "queue" in found.get("failed", ()), "/readyz")
-        codes = [admin.status_of(path) for path in ("/livez", "/readyz")]
+        codes = [admin.status_of(path) for path in ("/livez", "/startupz", "/readyz")]
         (tmp_path / "queue").unlink()
         admin.wait(lambda found: found == {"status": "ok"}, "/readyz")
 
-    assert codes == [200, 503]
+    assert codes == [200, 200, 503]
 
 
 def test_a_reload_is_never_unready_for_its_checks(tmp_path):
@@ -244,8 +244,8 @@ async def app(scope, receive, send):
 
 def test_a_hosted_asgi_application_starts_until_it_says_it_has(tmp_path):
     with starting(tmp_path, ASGI, "--workers", str(SEVERAL)) as (_, admin):
-        before = [admin.get(path) for path in ("/livez", "/readyz")]
+        before = [admin.get(path) for path in ("/livez", "/startupz", "/readyz")]
         (tmp_path / "go").touch()
         admin.wait(lambda found: found == {"status": "ok"}, "/readyz")
 
-    assert before == [(200, {"status": "ok"}), (503, {"status": "starting"})]
+    assert before == [(200, {"status": "ok"}), *[(503, {"status": "starting"})] * 2]

@@ -13,6 +13,7 @@ from penstock.observe.health import (
     tell_alive,
     tell_health,
     tell_ready,
+    tell_started,
 )
 from penstock.observe.overview import FIGURES_BYTES, FRONT_BYTES, Figures, Front, Overview
 
@@ -90,6 +91,13 @@ def test_a_worker_that_was_told_to_end_is_asked_no_more():
     reloaded = overview(figures(FAILED), figures(OK), ending=(1,))
 
     assert tell_ready(reloaded) == (200, {"status": "ok"})
+
+
+def test_what_has_started_has_whatever_it_lacks_since():
+    assert tell_started(overview(STARTING)) == (503, {"status": "starting"})
+    assert tell_started(overview(figures(PENDING))) == (503, {"status": "starting"})
+    for one in (overview(figures(FAILED)), overview(STUCK), overview(figures(OK), state="draining")):
+        assert tell_started(one) == (200, {"status": "ok"})
 
 
 def test_only_what_a_restart_mends_is_not_alive():

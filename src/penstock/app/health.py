@@ -30,7 +30,7 @@ _NOT_STORED = {"Cache-Control": "no-store"}
 
 
 def health_routes(prefix: str = "", *, details: bool = False) -> Router:
-    """Return a router with `/livez`, `/readyz` and `/health`, which are in no OpenAPI document.
+    """Return a router with `/livez`, `/startupz`, `/readyz` and `/health`, in no OpenAPI document.
 
     `details`: `/health` quotes why checks fail and lists the workers, which is for operators.
     """
@@ -42,6 +42,7 @@ def health_routes(prefix: str = "", *, details: bool = False) -> Router:
     router = Router(prefix)
     tellers: dict[str, Tell] = {
         "livez": health.tell_alive,
+        "startupz": health.tell_started,
         "readyz": health.tell_ready,
         "health": tell_health,
     }

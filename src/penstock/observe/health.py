@@ -22,6 +22,12 @@ def tell_alive(overview: Overview) -> tuple[int, dict[str, Any]]:
     return (OK, {"status": "ok"}) if overview.is_alive else (UNAVAILABLE, {"status": overview.status})
 
 
+def tell_started(overview: Overview) -> tuple[int, dict[str, Any]]:
+    """Whether it has come up at all, whatever it lacks by now."""
+    is_starting = overview.status == "starting"
+    return (UNAVAILABLE, {"status": "starting"}) if is_starting else (OK, {"status": "ok"})
+
+
 def tell_ready(overview: Overview) -> tuple[int, dict[str, Any]]:
     """Whether requests should be sent there, and which checks fail."""
     told: dict[str, Any] = {"status": overview.status}

@@ -19,6 +19,12 @@ def tell_alive(request: Request, sources: Sources) -> Response:
     return json_or_text(request, told, health.render_ready, status)
 
 
+def tell_started(request: Request, sources: Sources) -> Response:
+    """503: it is still coming up."""
+    status, told = health.tell_started(sources.look())
+    return json_or_text(request, told, health.render_ready, status)
+
+
 def tell_ready(request: Request, sources: Sources) -> Response:
     """503: no requests should be sent here."""
     status, told = health.tell_ready(sources.look())

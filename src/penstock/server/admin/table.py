@@ -37,6 +37,7 @@ class Page(NamedTuple):
 
 PAGES: Final[dict[str, Page]] = {
     "/livez": Page(probes.tell_alive),
+    "/startupz": Page(probes.tell_started),
     "/readyz": Page(probes.tell_ready),
     "/health": Page(probes.tell_health, is_private=True),
     "/metrics": Page(figures.tell_metrics),
