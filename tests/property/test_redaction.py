@@ -84,6 +84,17 @@ PIECES = [
         "ghp_0123456789abcdef0123",
         "AKIAIOSFODNN7EXAMPLE",
     ),
+    *(
+        'name="password"',
+        "value=",
+        "<password>",
+        "</password>",
+        "--password ",
+        "'--token'",
+        "'''",
+        "%22",
+        "%3A",
+    ),
     *("null", "None", "Secret(", "x.y", "CSRF: ", "csrf=", "ß", "\u2028", "İ"),
 ]
 texts = st.one_of(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.text(max_size=80))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
 from penstock.errors import ApplicationError
-from penstock.http.secret_members import hide_members
+from penstock.http.secret_members import hide_members, hide_options
 from penstock.http.secret_names import SecretNames
 from penstock.http.secret_shapes import REDACTED, hide_shapes
 
@@ -107,9 +107,11 @@ class Redactor:
             # PERF: nearly every message has nothing to hide: 0.5 us for 100 characters, and 1.2 with a
             # `:` or `=` in it (benchmarks/redaction.py).
             if (
-                "=" in text or ":" in text or "'," in text or '",' in text or "%3" in text
+                "=" in text or ":" in text or "'," in text or '",' in text or "%3" in text or "</" in text
             ) and self._stems.search(text.lower()) is not None:
                 text = hide_members(text, self._names)
+            if "--" in text:
+                text = hide_options(text, self._names)
         except Exception:  # no secret is shown because something about it was unforeseen
             return REDACTED
         return text

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # A name, what closes it, and what stands between it and the value; a comma does so in tuples alone.
 _NAMED = re.compile(
-    r"(?<![\w.\-])([\w.\-]++)((?:\\{0,8}+['\"`])?+)(\]{0,2}+)[ \t]{0,20}+(=>|:=|={1,3}+|:|,|%3[AaDd])"
-    r"[ \t]{0,20}+"
+    r"(?<![\w.\-])([\w.\-]++)((?:\\{0,8}+['\"`]|%22|%27)?+)(\]{0,2}+)[ \t]{0,20}+"
+    r"(=>|:=|={1,3}+|:|,|>|%3[AaDd])[ \t]{0,20}+"
 )
 _OPENING = re.compile(r"[bBrRuUfF]{0,2}+(\\{0,8}+)([\"'`])")
 _INSIDE = {quote: re.compile(rf"(?:[^\n\\{quote}]++|\\.)*+") for quote in "\"'`"}
@@ -33,6 +33,17 @@ _RUN = re.compile(
     r"(?:[^\s,;&\"'`<>()\[\]{}\\]++|\[redacted\]|\\(?![nrt\"'\\])|[,;](?![\s\"'\\]|$|[\w.\-]{1,64}+[\"']?[=:]))++"
 )
 _COOKIES = re.compile(r"(?:; ?[\w\-]{1,128}+=[^\s;,\"']*+)++")
+_OPTION = re.compile(r"(?<!\S)(--[A-Za-z][\w\-]{1,60}+)([ \t]{1,4}+)((?!-)(?:\"[^\"\n]*+\"|'[^'\n]*+'|\S)++)")
+_SAID: Final = words("is and or to for with the a an of in as may has was are from")
+"""Behind an option that is talked about."""
+_ELEMENT = re.compile(r"[^<\n]++(?=</)")
+_CALLED = re.compile(r"\\{0,8}+[\"']([\w.\-\[\]]{1,128}+)(?=\\{0,8}+[\"'])")
+_VALUE_BEHIND = re.compile(r"[^\n<>]{1,100}?\bvalue[\"']?[ ]?[=:][ ]?[\"']([^\"'\n]*+)")
+_HEAD_OF_PART = re.compile(
+    r"[^\r\n\\]{1,200}+(\r\n|\n|\\r\\n)(?:[A-Za-z\-]{1,50}+:[^\r\n\\]{1,200}+\1){0,4}+\1"
+)
+_NAMES_OF: Final = words("name Name key field header")
+_BLOCK = 10_000
 _TYPES = re.compile(
     r"(?:str|bytes|int|object|Any|Final|SecretStr)(?: ?\| ?(?:None|str|bytes|int))*+ = "
     r"|(?:Secret|Optional|Annotated)\[[^\]\n=]{1,80}\] = "
@@ -68,6 +79,17 @@ class _Value(NamedTuple):
     shown: str
 
 
+def hide_options(text: str, names: SecretNames) -> str:
+    """Return a text in which the values of options of a command line, `--password x`, are `[redacted]`."""
+
+    def hidden(found: re.Match[str]) -> str:
+        option, gap, value = found.groups()
+        is_said = value.isupper() or value.lower() in _NO_SECRETS or value.lower() in _SAID
+        return found[0] if is_said or option not in names else f"{option}{gap}{REDACTED}"
+
+    return _OPTION.sub(hidden, text)
+
+
 def hide_members(text: str, names: SecretNames) -> str:
     """Return a text in which the values of secret names are `[redacted]`."""
     made: list[str] = []
@@ -75,6 +97,10 @@ def hide_members(text: str, names: SecretNames) -> str:
     lines = _Lines(text)
     while (found := _NAMED.search(text, at)) is not None:
         at = found.end()
+        if found[1] in _NAMES_OF and (value := _value_of_named(found, text, names)) is not None:
+            made += (text[done : value.start], value.shown)
+            done = at = value.end
+            continue
         if not _is_secret(found, text, names):
             if found[4] in (":", ","):
                 at = found.end(3)  # what follows may be a name itself: `a, password=x`
@@ -122,6 +148,9 @@ def _is_secret(found: re.Match[str], text: str, names: SecretNames) -> bool:
 def _value(found: re.Match[str], text: str, lines: _Lines) -> _Value | None:
     """Return the value behind a name, None when there is nothing to hide."""
     at, joint = found.end(), found[4]
+    if joint == ">":  # of XML
+        inside = _ELEMENT.match(text, at) if text[found.start() - 1 : found.start()] in ("<", ":") else None
+        return None if inside is None else _Value(at, inside.end(), REDACTED)
     typed = _TYPES.match(text, at) if joint == ":" else None
     if typed is not None:
         at, joint = typed.end(), "="
@@ -131,13 +160,14 @@ def _value(found: re.Match[str], text: str, lines: _Lines) -> _Value | None:
     if joint == "," and (opening is None or not _is_in_pair(found, text)):
         return None
     if opening is not None:
-        return _quoted(opening, text, lines, is_pair=joint == ",")
+        is_pair = joint == "," and not found[1].startswith("--")
+        return _quoted(opening, text, lines, is_pair=is_pair)
     if at >= len(text):
         return None
     if _PLACEHOLDER.match(text, at) is not None:  # of an f-string in a line of source
         return None
     if text[at] in "[{(" and not (text[at] == "(" and joint == ":"):
-        return _bracketed(at, text, lines, quote=found[2])
+        return _bracketed(at, text, lines, quote=found[2] if "%" not in found[2] else "")
     if joint == ":" and found[1].lower() in _FIELDS:
         return _field(found, at, text, lines)
     return _bare(found, at, joint, text)
@@ -152,6 +182,8 @@ def _is_in_pair(found: re.Match[str], text: str) -> bool:
     if start < 1 or text[start : found.start()] != quote:
         return False
     before = text[start - 1]
+    if found[1].startswith("--"):  # of a command line as a list
+        return True
     return before in "([" or (before in "bB" and start > 1 and text[start - 2] in "([")
 
 
@@ -159,6 +191,10 @@ def _quoted(opening: re.Match[str], text: str, lines: _Lines, *, is_pair: bool) 
     start, (slashes, quote) = opening.end(), opening.groups()
     if slashes:
         end = text.find(slashes + quote, start, lines.end(start))
+        end = lines.end(start) if end < 0 else end
+    elif text.startswith(quote * 2, start) and not is_pair:  # three of them
+        start += 2
+        end = text.find(quote * 3, start, lines.end(start))
         end = lines.end(start) if end < 0 else end
     else:
         inside = _INSIDE[quote].match(text, start)
@@ -173,6 +209,8 @@ def _bracketed(at: int, text: str, lines: _Lines, *, quote: str) -> _Value | Non
         return _Value(at, _end_behind(at + len(REDACTED), text), REDACTED)
     waiting: list[str] = []
     end = lines.end(at)
+    if text[at + 1 : end].strip() == "":  # JSON over several lines
+        end = min(len(text), at + _BLOCK)
     for found in _BRACKET.finditer(text, at, end):
         bracket = found[0]
         if bracket in _CLOSING:
@@ -185,6 +223,24 @@ def _bracketed(at: int, text: str, lines: _Lines, *, quote: str) -> _Value | Non
     if end - at <= 2:  # nothing in it
         return None
     return _Value(at, _end_behind(end, text), f"{quote}{REDACTED}{quote}")
+
+
+def _value_of_named(found: re.Match[str], text: str, names: SecretNames) -> _Value | None:
+    """Return the value of what is called by a secret name: of a part of multipart, of an input of HTML, of
+    `{"name": "password", "value": "x"}`.
+    """
+    called = _CALLED.match(text, found.end())
+    if called is None or called[1] not in names:
+        return None
+    value = _VALUE_BEHIND.match(text, called.end())
+    if value is not None:
+        return _Value(value.start(1), value.end(1), REDACTED) if value[1] else None
+    part = _HEAD_OF_PART.match(text, called.end())
+    if part is None:
+        return None
+    end = text.find(f"{part[1]}--", part.end())
+    end = len(text) if end < 0 else end
+    return _Value(part.end(), end, REDACTED) if end > part.end() else None
 
 
 def _end_behind(end: int, text: str) -> int:

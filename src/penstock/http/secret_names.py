@@ -39,7 +39,7 @@ _PAIRS: Final = frozenset(
         "encryption+key ssh+key hmac+key master+key shared+key account+key subscription+key "
         "license+key card+number card+no cc+number credit+card security+code recovery+code "
         "recovery+codes backup+code backup+codes access+tokens refresh+tokens api+tokens "
-        "auth+tokens pass+word social+security session+ids"
+        "auth+tokens pass+word social+security amz+signature session+ids"
     )
 )
 # Compounds without a joint, `dbpassword`, `authtoken`; each is long enough not to end another word.
@@ -57,7 +57,7 @@ _HARMLESS_ENDS: Final = words(
 # Found in a text in lower case, they make it worth a look. One for each word above, and short.
 _STEMS: Final = words(
     "pass pwd secret token auth cookie sess sid csrf xsrf credential otp pin cvv cvc ssn jwt bearer key card "
-    "cc code social"
+    "cc code social amz"
 )
 
 
