@@ -2,6 +2,9 @@
 
 import itertools
 import math
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -222,11 +225,27 @@ def test_many_threads_count_everything(name):
     assert values(f"{name}_h")[()].count == 14_000
 
 
+def test_a_forked_process_counts_for_itself(name):
+    counter = Counter(name, "Something")
+    counter.inc()
+    receive, send = os.pipe()
+
+    pid = os.fork()
+    if not pid:  # pragma: no cover - ends by itself
+        counter.inc(5)
+        os.write(send, b"%d" % gather().value(name))
+        os._exit(0)
+    os.waitpid(pid, 0)
+    told = os.read(receive, 10)
+    for descriptor in (receive, send):
+        os.close(descriptor)
+    counter.inc()
+
+    assert (told, values(name)) == (b"5", {(): 2})
+
+
 def test_labels_beyond_the_bound_are_other():
     """In a process of its own: the bound is the process's."""
-    import subprocess
-    import sys
-
     program = f"""
 from penstock.observe.metrics.gather import gather
 from penstock.observe.metrics.registry import Counter, Histogram

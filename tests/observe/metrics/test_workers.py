@@ -306,17 +306,39 @@ def rss(server):
     return measure_rss(server.process.pid)
 
 
+def ask_admin(path, accept):
+    """Head and content of what the admin endpoint says of the metrics."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(WAIT_S)
+        client.connect(str(path))
+        client.sendall(
+            f"GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\nAccept: {accept}\r\n\r\n".encode()
+        )
+        octets = b""
+        while data := client.recv(65_536):
+            octets += data
+    head, _, content = octets.decode().partition("\r\n\r\n")
+    return head.lower(), content
+
+
 def test_figures_of_the_server_are_told(tmp_path):
-    with workers(tmp_path, count=2, text=APPLICATION) as server:
+    path = tmp_path / "admin.sock"
+    with workers(tmp_path, "--admin", f"unix:{path}", count=2, text=APPLICATION) as server:
         waiting = [server.ask("/wait/60") for _ in range(3)]
         wait_until(
             lambda: total(scrape(server), "http_requests_in_flight") >= 3,
             "the gauges of all workers are told",
         )
         found = scrape(server)
+        head, content = ask_admin(path, "application/openmetrics-text;version=1.0.0,*/*;q=0.1")
+        json_head, json_content = ask_admin(path, "*/*")
         for client in waiting:
             client.close()
 
+    assert "application/openmetrics-text" in head and "application/json" in json_head
+    told = {family.name for family in parse_openmetrics(content)}
+    assert told >= {"http_requests", "http_requests_in_flight", "penstock_gc_pause_seconds", "shop_level"}
+    assert '"shop_level":[{"value":0}]' in json_content
     assert total(found, "penstock_connections") >= 3
     assert found["penstock_connections_accepted_total",] >= 4
     assert total(found, "penstock_thread_pool_threads") >= 1

@@ -7,6 +7,7 @@ in the midst of it counts once. Histograms are added as big numbers.
 from __future__ import annotations
 
 import json
+import os
 import struct
 import threading
 import time
@@ -100,7 +101,16 @@ def before_looks(refresh: Callable[[], None]) -> Callable[[], None]:
     return lambda: _before.remove(refresh)
 
 
-_lock: Final = threading.Lock()
+_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent may have held it
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def gather(own: Ledger = ledger) -> Snapshot:
