@@ -69,6 +69,10 @@ def bury(place: int, *, was_told: bool) -> None:
         return
     began = time.monotonic()
     with ledger.lock, areas.folding():  # a preloaded application may have left threads that count
-        add_area(areas.past, area)
+        try:
+            add_area(areas.past, area)
+        except Exception:
+            # What a worker wrote there must not end who starts workers; a bug costs the rest of its counts.
+            _log.exception("the metrics of place %d could not be kept", place)
         area.clear()
     _log.debug("the metrics of place %d were kept in %.1f ms", place, (time.monotonic() - began) * 1e3)

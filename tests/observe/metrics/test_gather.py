@@ -4,12 +4,14 @@ import threading
 
 import pytest
 
+from penstock.observe.metrics.exposition import TEXT, render
 from penstock.observe.metrics.folding import add_area
 from penstock.observe.metrics.gather import count_begun, gather
 from penstock.observe.metrics.http import Recorder
 from penstock.observe.metrics.ledger import Ledger
-from penstock.observe.metrics.memory import BEGUN, Areas
-from penstock.observe.metrics.registry import CounterSeries, GaugeSeries
+from penstock.observe.metrics.memory import BEGUN, COUNTER, Areas
+from penstock.observe.metrics.registry import CounterSeries, GaugeSeries, HistogramSeries
+from penstock.server.sharing import bury
 
 FAMILIES = {
     "c": b'{"name":"c","kind":"counter","labels":["kind"]}',
@@ -154,3 +156,44 @@ def test_without_a_server_a_process_tells_its_own():
 
     assert [served.durations.count for served in found.served] == [1]
     assert [process.place for process in found.processes] == [0]
+
+
+def test_a_name_that_means_something_else_after_reloads_is_told_as_that(areas):
+    old, ending = Process(areas, 1), Process(areas, 2)
+    for process in (old, ending):
+        process.counter.inc(3)
+        process.gauges["g"].set(2)
+    for _ in range(2):  # the second is folded onto what the others have left
+        with areas.folding():
+            add_area(areas.past, areas.get(1))
+            areas.get(1).clear()
+        new = Process(areas, 1)
+        new.ledger.define("c", b'{"name":"c","kind":"histogram","labels":["kind"]}')
+        new.ledger.define("g", b'{"name":"g","kind":"counter","labels":["kind"]}')
+        HistogramSeries("c", ["a"], new.ledger).observe(1)
+        CounterSeries("g", ["b"], new.ledger).inc(5)
+
+    found = gather(ending.ledger)
+    lines = render(found.families.values(), TEXT).splitlines()
+
+    assert [line for line in lines if line.startswith(("c_count", "c_total", "g"))] == [
+        'c_count{kind="a"} 2',
+        'g_total{kind="b"} 10',
+    ]
+
+
+def test_what_cannot_be_added_ends_nobody(areas, monkeypatch, caplog):
+    supervisor, worker = Process(areas, 0), Process(areas, 1)
+    worker.counter.inc(2**53 - 1)
+    monkeypatch.setattr("penstock.server.sharing.ledger", supervisor.ledger)
+    first = next(entry.first for entry in worker.ledger.area.entries() if entry.kind == COUNTER)
+    worker.ledger.area.words[first] = 2**64 - 1
+    bury(1, was_told=True)
+    again = Process(areas, 1)
+    again.counter.inc()
+
+    bury(1, was_told=True)
+
+    assert "could not be kept" in caplog.text
+    assert not areas.taken()
+    assert gather(supervisor.ledger).value("c", "a") == 2**64 - 1

@@ -20,31 +20,32 @@ _COUNTER: Final = struct.Struct("<Qd")
 
 def add_area(target: Area, source: Area, *, with_gauges: bool = False) -> None:
     """Add what `source` holds to `target`, which this process writes."""
-    known = {entry.key: entry for entry in target.entries()}
+    # By kind too: after a reload a name may mean something else.
+    known = {(entry.kind, entry.key): entry for entry in target.entries()}
     for entry in source.entries():
         if entry.kind == FAMILY:
-            if entry.key not in known:
+            if (FAMILY, entry.key) not in known:
                 target.append(FAMILY, entry.key, 0)
         elif entry.kind != GAUGE or with_gauges:
             octets = source.read(entry)
-            place = known.get(entry.key) or _make(target, known, entry)
+            place = known.get((entry.kind, entry.key)) or _make(target, known, entry)
             if place is not None:
                 target.write(place.first, add_words(entry.kind, target.read(place), octets))
     target.head[BEGUN] += source.head[BEGUN]
 
 
-def _make(target: Area, known: dict[bytes, Entry], entry: Entry) -> Entry | None:
+def _make(target: Area, known: dict[tuple[int, bytes], Entry], entry: Entry) -> Entry | None:
     first = target.append(entry.kind, entry.key, entry.size)
     key = entry.key
     if first < 0:
         name, *values = json.loads(key)
         key = json.dumps([name, *["other"] * len(values)], separators=(",", ":")).encode()
-        if key in known:
-            return known[key]
+        if (entry.kind, key) in known:
+            return known[entry.kind, key]
         first = target.append(entry.kind, key, entry.size, is_reserved=True)
         if first < 0:
             return None
-    made = known[key] = entry._replace(key=key, first=first)
+    made = known[entry.kind, key] = entry._replace(key=key, first=first)
     return made
 
 

@@ -153,15 +153,18 @@ def _add_up(past: Area | None, areas: Sequence[tuple[int, Area]]) -> Snapshot:
         begun = past.head[BEGUN]
         lost = max(0, begun - adding.count_served())
     processes = []
-    for place, area in areas:
+    for place, area in sorted(areas, key=lambda each: each[1].started):
         adding.add(area)
         processes.append(Process(place, area.pid, area.started, area.head[BEGUN]))
         begun += processes[-1].begun
+    processes.sort()
     return Snapshot(adding.finish(), adding.list_served(), processes, begun, lost)
 
 
 class _Adding:
-    """Adds up series by their keys."""
+    """Adds up series by their keys. A reload may give a name another meaning: that of the area which is added
+    last holds, and what was counted under another is not told.
+    """
 
     def __init__(self) -> None:
         self._families: dict[bytes, None] = {}
@@ -186,6 +189,7 @@ class _Adding:
             elif kind == GAUGE:
                 self._gauges.setdefault(key, []).append(_GAUGE.unpack_from(read(entry))[0])
             elif kind == FAMILY:
+                self._families.pop(key, None)
                 self._families[key] = None
 
     def count_served(self) -> int:
@@ -207,21 +211,29 @@ class _Adding:
         families: dict[str, Family] = {}
         for text in self._families:
             family = Family(**json.loads(text))
-            families.setdefault(family.name, family)
+            families[family.name] = family
         for key, (whole, part) in self._counters.items():
-            name, *values = json.loads(key)
-            families[name].series[tuple(values)] = whole + part if part else whole
+            if found := _find(families, "counter", key):
+                found[0].series[found[1]] = whole + part if part else whole
         for key, told in self._gauges.items():
-            name, *values = json.loads(key)
-            family = families[name]
-            family.series[tuple(values)] = _ACROSS[family.across](told)
+            if found := _find(families, "gauge", key):
+                found[0].series[found[1]] = _ACROSS[found[0].across](told)
         for key, total in self._histograms.items():
-            name, *values = json.loads(key)
-            families[name].series[tuple(values)] = split(total.to_bytes(BLOCK_BYTES, "little"))[0]
+            if found := _find(families, "histogram", key):
+                found[0].series[found[1]] = split(total.to_bytes(BLOCK_BYTES, "little"))[0]
         for family in families.values():
             if not family.labels and not family.series and family.across == "sum":
                 family.series[()] = none() if family.kind == "histogram" else 0
         return families
+
+
+def _find(families: dict[str, Family], kind: str, key: bytes) -> tuple[Family, tuple[str, ...]] | None:
+    """Return whose series that is, and its label values; None when its name now means something else."""
+    name, *values = json.loads(key)
+    family = families.get(name)
+    if family is None or family.kind != kind or len(family.labels) != len(values):
+        return None
+    return family, tuple(values)
 
 
 _ACROSS: Final[dict[str, Callable[[list[float]], float]]] = {"sum": sum, "max": max, "min": min}
