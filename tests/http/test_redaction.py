@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -14,6 +16,7 @@ from penstock.http.redaction import REDACTED, Redactor
 from penstock.http.secret_names import SecretNames
 
 R = REDACTED
+ROOT = Path(__file__).resolve().parents[2]
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1g"
 
 HIDDEN = [
@@ -398,3 +401,36 @@ def test_hostile_texts_take_time_in_proportion_to_their_length(way):
         if cost(long) > 64 * max(cost(short), 0.0005):  # 16 times the length; 256 times the time if quadratic
             slow.append(piece)
     assert slow == []
+
+
+def told_by_the_source():
+    """What the source says to logs and in exceptions, with a value in place of what is filled in."""
+    for path in sorted((ROOT / "src" / "penstock").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                name = (
+                    node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                )
+                text = node.args[0].value
+                if isinstance(text, str) and (name in LOGGED or name.endswith("Error")):
+                    yield f"{path.name}: {text.replace('%s', 'shop').replace('%d', '12').replace('%r', repr('shop'))}"
+
+
+LOGGED = ("debug", "info", "warning", "error", "exception", "critical")
+
+
+def test_no_message_of_our_own_is_altered():
+    redactor = Redactor()
+    messages = list(told_by_the_source())
+
+    assert len(messages) > 200
+    assert [text for text in messages if redactor.text(text) != text] == []
+
+
+def test_hardly_a_line_of_the_documentation_is_altered_and_those_show_secrets():
+    redactor = Redactor()
+    lines = [line for path in (ROOT / "docs").glob("*.md") for line in path.read_text("utf-8").splitlines()]
+
+    altered = [line for line in lines if redactor.text(line) != line]
+
+    assert len(altered) < len(lines) / 100
