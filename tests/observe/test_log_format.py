@@ -110,6 +110,12 @@ def test_members_are_shown_in_text_behind_the_message():
     assert line == '2023-11-14T22:13:20.123Z INFO shop sold order=17 who="a b" empty=""'
 
 
+def test_member_whose_name_would_forge_a_line_is_quoted():
+    line = TextFormatter().format(make_record(**{"a\n2023-11-14T22:13:20.123Z INFO forged": 1}))
+
+    assert line == '2023-11-14T22:13:20.123Z INFO shop sold "a\\n2023-11-14T22:13:20.123Z INFO forged"=1'
+
+
 def test_exception_is_told_in_parts():
     told = json.loads(JSONFormatter().format(make_record(exc_info=failed(KeyError("tea")))))
 

@@ -33,7 +33,6 @@ from penstock.observe.access_record import (
 )
 from penstock.observe.apache_format import compile_format, is_apache
 from penstock.observe.logs import find_line_writer
-from penstock.observe.metrics.server_metrics import log_lines_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +133,7 @@ class AccessLog:
     def _drop(self, count: int = 1) -> None:
         with self._lock:
             self.dropped += count
-        log_lines_dropped.inc(count)
+        log_writer.count_lost(count)
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """Write what is queued, and take no more."""
@@ -172,7 +171,6 @@ class AccessLog:
                 self._drop(count)
         if self.dropped != self._told:
             missing, self._told = self.dropped - self._told, self.dropped
-            log_writer.count_lost(missing)
             _log.warning("the access log cannot keep up: %d lines dropped", missing)
         return count
 

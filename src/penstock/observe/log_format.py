@@ -212,7 +212,7 @@ class TextFormatter(LineFormatter):
         message = _cut(redacted(message_of(record)), _TEXT)
         message = _on_one_line(message)
         extra = {} if record.name in _SPOKEN else read_extra(record)  # its message says all there is
-        members = [f"{name}={_show(value)}" for name, value in redacted_members(extra).items()]
+        members = [f"{_show(name)}={_show(value)}" for name, value in redacted_members(extra).items()]
         trace_id = next(value for name, value in _ids_of(record) if name == "trace_id")
         if trace_id and trace_id not in message:
             members.append(f"trace_id={_show(trace_id)}")

@@ -31,7 +31,7 @@ QUEUE_LIMIT = 4_096
 
 def count_lost(lines: int) -> None:
     """Have the figures of this process tell of lines that are lost."""
-    from penstock.observe.metrics.server_metrics import log_lines_dropped
+    from penstock.observe.metrics.server_metrics import log_lines_dropped  # not before it is needed
 
     log_lines_dropped.inc(lines)
 

@@ -229,9 +229,6 @@ class StderrHandler(LineHandler):
 
 
 def _tell_lost(count: int) -> None:
-    from penstock.observe.metrics.server_metrics import log_lines_dropped  # not before it is needed
-
-    log_lines_dropped.inc(count)
     logging.getLogger("penstock.server").warning("the log cannot keep up: %d lines dropped", count)
 
 
