@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -175,6 +176,8 @@ def test_no_secret_is_told_by_workers_their_log_and_their_pages(tmp_path):
         replies = throw_all(server)
         with wait_for_requests(server, admin):
             pages = pages_of(admin)
+            server.process.send_signal(signal.SIGUSR2)
+            server.wait_for_log("SIGUSR2: 1 requests? in flight")
 
     assert [found_in(reply) for reply in replies if found_in(reply)] == []
     assert found_in(pages) == {}
