@@ -145,6 +145,19 @@ def test_records_of_an_application_belong_to_their_request_wherever_it_runs(tmp_
     assert next(one for one in records if "order" in one)["order"] == 17
 
 
+def test_records_of_pool_processes_are_in_the_log_file_in_its_form(tmp_path):
+    path = tmp_path / "all.log"
+    with Running(tmp_path, "--log-file", str(path)) as server:
+        server.ask("/process", trace(5)[1])
+        path.rename(tmp_path / "all.log.1")
+        server.ask("/process", trace(6)[1])  # nobody has told it
+
+    (first,) = [one for one in read(tmp_path / "all.log.1") if one["message"] == "at process"]
+    (second,) = [one for one in read(path) if one["message"] == "at process"]
+    assert (first["trace_id"], second["trace_id"]) == (trace(5)[0], trace(6)[0])
+    assert server.records == []
+
+
 def test_every_line_of_a_server_with_an_admin_endpoint_is_json_and_safe(tmp_path):
     with Running(tmp_path, "--workers", "2", "--admin", f"unix:{tmp_path}/admin.sock") as server:
         reply = server.ask("/fails")

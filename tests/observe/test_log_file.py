@@ -13,7 +13,7 @@ import pytest
 
 from penstock.errors import ConfigError
 from penstock.observe.access_log import AccessLog
-from penstock.observe.log_file import LogFile, open_log_files
+from penstock.observe.log_file import LogFile, open_log_files, open_shared
 from penstock.observe.logs import Logging, configure, withdraw
 from tests.observe.noting import note
 
@@ -204,3 +204,44 @@ def test_root_gives_new_files_to_whoever_serves(tmp_path):
 
     for path in tmp_path.iterdir():
         assert (path.stat().st_uid, path.stat().st_gid) == (12345, 54321)
+
+
+def test_file_of_others_is_found_again_once_it_was_rotated(tmp_path, stderr):
+    path = tmp_path / "all.log"
+    (file, _) = open_shared(str(path))
+    file.write("one\n")
+    path.rename(tmp_path / "all.log.1")
+
+    file.write("two\n")
+    path.rename(tmp_path / "all.log.2")
+    path.write_text("of others\n")
+    file.write("three\n")
+    file.close()
+
+    assert (tmp_path / "all.log.1").read_text() == "one\n"
+    assert (tmp_path / "all.log.2").read_text() == "two\n"
+    assert path.read_text() == "of others\nthree\n"
+    assert stderr() == ""
+
+
+def test_file_of_others_that_cannot_be_opened_costs_its_lines_alone(tmp_path, stderr):
+    assert open_shared(str(tmp_path / "absent" / "all.log")).log is None
+
+    assert "not opened: No such file or directory" in stderr()
+
+
+def test_file_for_a_form_of_its_own_has_nothing_else_in_it(tmp_path, stderr):
+    file = LogFile(str(tmp_path / "access.log"))
+    file.formatter = None
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        file.write("lost\nlost\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    file.write("found\n")
+    file.close()
+
+    assert (tmp_path / "access.log").read_text() == "found\n"
+    assert "is written again; 2 lines are missing" in stderr()
