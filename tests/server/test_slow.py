@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from penstock.gateway.asgi import ASGIHandler
 from penstock.gateway.wsgi import WSGIHandler
 from penstock.http.handler import THREAD, Endpoint
 from penstock.http.response import Response, StreamResponse, TextResponse
+from tests.server.certificates import Authority
 from tests.server.harness import Gate, endpoint, request, serve, wait_until
 
 SLOW_S = 0.1
@@ -28,7 +30,7 @@ def wait_seen(server, looks=2):
     def is_seen():
         for connection in server.connections:
             samples = server.server._lookout.sampler.find(connection)
-            age_s = (time.perf_counter_ns() - connection.started) / 1e9
+            age_s = (time.perf_counter_ns() - getattr(connection, "started", 0)) / 1e9
             if samples is not None and samples.count >= looks and age_s > SLOW_S:
                 return True
         return False
@@ -146,6 +148,48 @@ def test_a_client_slow_to_send_is_its_own_fault():
         record = wait_record(server, "POST / took")
 
     assert_is_clients(record, "content")
+
+
+def test_a_client_slow_to_send_to_a_handler_that_takes_a_stream_is_its_own_fault():
+    def receive(of):
+        return Response(of.stream.read_sync())
+
+    with (
+        serve({"/": endpoint("thread", receive, streams_body=True)}, slow_request_s=SLOW_S) as server,
+        server.connect(request("/", "POST", "Content-Length: 4")) as client,
+    ):
+        wait_until(lambda: any(each.request for each in server.connections))
+        time.sleep(2 * SLOW_S)  # the slowness that is measured
+        client.send(b"body")
+        assert client.take().content == b"body"
+        record = wait_record(server, "POST / took")
+
+    assert list(record.phases)[-2:] == ["content", "handler"]
+    assert_is_clients(record, "content")
+
+
+def test_a_client_slow_over_its_handshake_waits_for_its_accept(tmp_path):
+    cert, key = Authority(tmp_path).issue("server")
+    gate = Gate()
+    routes = {"/": endpoint("thread", lambda _: rest_a_while(gate))}
+    with (
+        serve(routes, slow_request_s=SLOW_S, tls_cert=str(cert), tls_key=str(key)) as server,
+        server.connect() as client,
+    ):
+        wait_until(lambda: server.connections, "it is accepted")
+        time.sleep(2 * SLOW_S)  # the slowness that is measured
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        client.socket = context.wrap_socket(client.socket)
+        client.send(request("/"))
+        wait_seen(server)
+        gate.open()
+        client.take()
+        record = wait_record(server)
+
+    assert record.phases["accept"] >= 2 * SLOW_S * 1e3
+    assert record.duration_ms == pytest.approx(record.phases["queue"] + record.phases["handler"], abs=0.01)
 
 
 def test_a_client_slow_to_read_is_its_own_fault():
@@ -286,7 +330,9 @@ def test_what_is_too_much_is_counted_and_not_told():
         with server.connect() as client:
             for _ in range(600):
                 client.ask("/")
-        server.server._slow.write()
+        slow = server.server._slow
+        wait_until(lambda: len(slow._waiting) + slow._dropped == 600, "all are put down")
+        slow.write()
 
     assert len(server.log.messages("slow request: ")) == 512
     assert server.log.messages("88 more slow requests are not told")

@@ -176,6 +176,8 @@ class Intake(Transport):
                     self._feed_body(more)
                 else:
                     self.reader.hold(more)
+            if self.body is not None and not self.reader.in_content:
+                self.content_at = perf_counter_ns()
             if self.body is not None and self.unsent is None:
                 self.deadline = self._next_deadline()
         elif not self.closing or self.reactor.is_retiring:  # after the last request nothing counts

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from penstock.http.request import Request
     from penstock.observe.stacks import Stack
     from penstock.server.answering import Answering
+    from penstock.server.noting import Noting
     from penstock.server.reactor import Reactor
-    from penstock.server.transport import Transport
 
 # PERF: a stack of 20 frames takes 20 us, so a look takes 0.7 ms at most beside the pass over the connections.
 _SAMPLED: Final = 32
@@ -73,16 +73,22 @@ class Sampler:
         self._reactor = reactor
         self._least_ns = round(least_age_s * 1e9)
         self._loop_thread = threading.get_ident()
-        self._samples: dict[Transport, Samples] = {}
+        self._samples: dict[Noting, Samples] = {}
 
-    def find(self, connection: Transport) -> Samples | None:
+    def find(self, connection: Noting) -> Samples | None:
         """Return where the request this connection is at was seen; None when it was not. From any thread."""
         samples = self._samples.get(connection)
         return samples if samples is not None and samples.number == connection.requests else None
 
     def look(self) -> None:
         """Take the stacks of the oldest."""
-        now, kept = perf_counter_ns(), {}
+        now = perf_counter_ns()
+        # Until they are noted: between the answer of a thread and that there is no request to be found.
+        kept = {
+            connection: samples
+            for connection, samples in self._samples.items()
+            if connection.requests == samples.number and connection.started
+        }
         old: list[tuple[int, Any, Request]] = []
         for connection in snapshot(self._reactor):
             request = connection.request

@@ -74,7 +74,8 @@ def _told(request: Request, response: Any, began: int) -> Any:
     if not isinstance(response, Response) or response.status == 101:
         return response
     connection: Any = request.connection
-    waited_from = connection.content_at or connection.started
+    # A handler that takes content as it comes waited for its thread before that.
+    waited_from = connection.content_at if 0 < connection.content_at <= began else connection.started
     entries = [
         Entry("app", (perf_counter_ns() - began) / 1e9, ""),
         Entry("queue", max(0, began - waited_from) / 1e9, ""),
