@@ -171,7 +171,7 @@ def test_secrets_in_a_path_are_hidden(lines):
         ("%{Authorization}i", "[redacted]"),
         ("%{X-Cache}o %{Set-Cookie}o %{Absent}o", "hit [redacted] -"),
         ("%{route}n", "/users/{id}"),
-        ("%P", str(os.getpid())),
+        ("%P", "the process id"),
         ("%v %V", "t t"),
         ("%%h 100%%", "%h 100%"),
         ("a\\tb", "a\tb"),
@@ -192,6 +192,7 @@ def test_directives_are_what_apache_means_by_them(form, shown):
         response=Response(b"12345", 404, {"X-Cache": "hit", "Set-Cookie": "a=b"}),
     )
 
+    shown = shown.replace("the process id", str(os.getpid()))
     assert (
         log._render(list(log._queue), 0).removesuffix("\n").removesuffix("%" if "%" not in form else "")
         == shown

@@ -217,11 +217,11 @@ def assert_is_clients(record, phase):
 def test_a_stream_is_not_slow_because_it_is_long():
     async def pieces():
         yield b"first"
-        await asyncio.sleep(3 * SLOW_S)
+        await asyncio.sleep(2.0)
         yield b"last"
 
     routes = {"/": endpoint("task", lambda _: StreamResponse(pieces()))}
-    with serve(routes, slow_request_s=SLOW_S) as server, server.connect(request("/")) as client:
+    with serve(routes, slow_request_s=1.5) as server, server.connect(request("/")) as client:
         assert client.take().content == b"firstlast"
         wait_until(lambda: not any(each.request for each in server.connections))
 
@@ -334,5 +334,6 @@ def test_what_is_too_much_is_counted_and_not_told():
         wait_until(lambda: len(slow._waiting) + slow._dropped == 600, "all are put down")
         slow.write()
 
-    assert len(server.log.messages("slow request: ")) == 512
-    assert server.log.messages("88 more slow requests are not told")
+    told = len(server.log.messages("slow request: "))
+    assert 512 <= told < 520, "or some more: one may be told before the lookout stops"
+    assert server.log.messages(f"{600 - told} more slow requests are not told")
