@@ -45,6 +45,8 @@ _CARD = re.compile(
 )
 _MAY_BE_CARD = re.compile(r"[2-6][0-9]{3}(?:[ .+\-]|%20)?[0-9]{4}")
 
+_NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
+
 # Said of the scheme, not sent with it.
 _NO_CREDENTIALS: Final = words(
     "a an and are as at auth authentication authorization by code credentials error fails for from "
@@ -57,7 +59,7 @@ _PARAMETERS: Final = words("realm charset error scope qop stale algorithm")
 
 def hide_shapes(text: str) -> str:
     """Return a text in which each secret of a known shape is `[redacted]`."""
-    # PERF: a look for one character takes 20 ns, for a word 60, a search of 100 characters 300.
+    # PERF: a look for one character takes 17 ns, for a word 55, a search of 100 characters 450.
     if "J" in text and "eyJ" in text:
         text = _JWT.sub(_hidden_jwt, text)
     if "@" in text and "://" in text:
@@ -69,12 +71,16 @@ def hide_shapes(text: str) -> str:
             text = _HYPHENED.sub(REDACTED, text)
         if "PRIVATE KEY" in text:
             text = _PEM.sub(REDACTED, text)
-    if "SG." in text or ("A" in text and ("AKIA" in text or "ASIA" in text or "AIza" in text)):
+    if ("G" in text and "SG." in text) or (
+        "A" in text and ("AKIA" in text or "ASIA" in text or "AIza" in text)
+    ):
         text = _CAPITALS.sub(REDACTED, text)
     low = text.lower()
     if "bearer" in low or "basic" in low:
         text = _CREDENTIALS.sub(_hidden_credentials, text)
-    if _MAY_BE_CARD.search(text) is not None:
+    # PERF: counting digits takes half of searching them.
+    has_digits = not text.isascii() or len(text.encode().translate(None, _NO_DIGITS)) >= 13
+    if has_digits and _MAY_BE_CARD.search(text) is not None:
         text = _CARD.sub(_hidden_card, text)
     return text
 
