@@ -152,6 +152,14 @@ def test_whatever_is_said_the_line_is_one_line(formatter, message, name, value, 
     assert first.startswith(("2023-11-14T22:13:20.123Z ", "{"))
 
 
+@pytest.mark.parametrize("formatter", [JSONFormatter(), TextFormatter()])
+@pytest.mark.parametrize("evil", ["a\n2023-11-14T22:13:20.123Z ERROR shop sold", "\x1b[31m", "\u202e"])
+def test_names_cannot_pass_for_a_record_or_be_obeyed_by_a_terminal(formatter, evil):
+    line = formatter.format(make_record(name=evil, levelname=evil, **{evil: {evil: evil}}))
+
+    assert line.isprintable()
+
+
 @pytest.mark.parametrize("character", ["x", "\x00", "ü", "\U0001f375", "\udc80", '"'])
 def test_line_of_json_is_bounded_whatever_is_in_it(character):
     text = character * 200_000

@@ -216,7 +216,8 @@ class TextFormatter(LineFormatter):
         trace_id = next(value for name, value in _ids_of(record) if name == "trace_id")
         if trace_id and trace_id not in message:
             members.append(f"trace_id={_show(trace_id)}")
-        line = paint(self.is_coloured, record.created, record.levelname, record.name, message, members)
+        level, logger = _on_one_line(record.levelname), _on_one_line(record.name)
+        line = paint(self.is_coloured, record.created, level, logger, message, members)
         details = []
         failure = self._failure_of(record)
         if failure is not None:
