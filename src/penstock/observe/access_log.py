@@ -140,7 +140,7 @@ class AccessLog:
         if self._is_stopped:
             return
         self._is_stopped = True
-        self.writer.flush(timeout_s)
+        self.writer.flush(timeout_s, waits_for_sinks=False)
         log_writer.look_away(self)
         log_writer.release()
 

@@ -17,6 +17,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from penstock.http.current import current
 from penstock.http.redaction import REDACTED, redactor
 from penstock.observe.json_text import quote, quote_within, render, to_plain
 
@@ -74,8 +75,6 @@ class TraceFilter(logging.Filter):
 
 def ids_now() -> tuple[str, str, str] | None:
     """Return trace id, span id and request id of the request this thread or Task works for."""
-    from penstock.http.current import current
-
     request = current.get()
     return None if request is None else (request.trace_id, request.span_id, request.request_id)
 

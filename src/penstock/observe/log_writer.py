@@ -63,7 +63,8 @@ class LogWriter:
         self.is_resting = False
         """It would look by itself in a moment; who cannot wait rings."""
         self._sources: list[Source] = []
-        self._waiting: list[threading.Event] = []
+        self._waiting: list[tuple[threading.Event, bool]] = []
+        """Who waits for all to be done, and whether for sinks that are behind as well."""
         self._is_ending = False
         self._thread: threading.Thread | None = None
 
@@ -88,12 +89,12 @@ class LogWriter:
         self.is_asleep = self.is_resting = False
         self._bell.put(None)
 
-    def flush(self, timeout_s: float = _STOP_S) -> bool:
-        """Wait until all that is there now is written; False when that took too long."""
+    def flush(self, timeout_s: float = _STOP_S, *, waits_for_sinks: bool = True) -> bool:
+        """Wait until all that is there now is written, or is with its sink; False when that took too long."""
         if self.is_current() or not self.is_alive():
             return False
         done = threading.Event()
-        self._waiting.append(done)
+        self._waiting.append((done, waits_for_sinks))
         self.ring()
         return done.wait(timeout_s)
 
@@ -126,11 +127,11 @@ class LogWriter:
                 self._waiting += waiting
                 continue
             is_behind = any(source.is_behind() for source in self._sources)
-            if waiting and not done and not is_behind:
-                for event in waiting:
+            for event, waits_for_sinks in waiting:
+                if done or (is_behind and waits_for_sinks):
+                    self._waiting.append((event, waits_for_sinks))
+                else:
                     event.set()
-            else:
-                self._waiting += waiting
             if self._is_ending and not done:
                 return
             if not self._waiting or is_behind:
