@@ -43,7 +43,7 @@ def run(*arguments, cwd=ROOT, **environment):
     command = [sys.executable, "-bb", "-m", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | environment
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=110, check=False
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=250, check=False
     )
 
 

@@ -24,7 +24,7 @@ CONFORMANCE = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     "response_schema_conformance,missing_required_header,unsupported_method,allow_header_conformance"
 )
-TIME_LIMIT_S = 100
+TIME_LIMIT_S = 250
 
 
 def survive(folder, url: str, checks: str, examples: int) -> None:

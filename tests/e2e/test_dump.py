@@ -63,7 +63,7 @@ def compute() -> str:
 @app.get("/lock", run="inline")
 def lock() -> str:
     Path("there").touch()
-    sum(range(40_000_000))
+    sum(range(80_000_000))
     return "added"
 """
 OWN = """

@@ -63,7 +63,7 @@ def by_path(told):
 
 @pytest.mark.parametrize("count", [SINGLE, SEVERAL])
 def test_requests_in_flight_are_shown_with_route_phase_and_stack(tmp_path, count):
-    flags = ("--slow-request", "0.2", "--threads", "1")
+    flags = ("--slow-request", "0.2", "--threads", "1", "--content-min-rate", "0")
     with (
         served(tmp_path, *flags, count=count, text=APPLICATION, is_cut_short=True) as (server, admin),
         ExitStack() as stack,

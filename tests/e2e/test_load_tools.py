@@ -18,7 +18,7 @@ def run_tool(need_tool, server):
 
     def run(name, *words):
         command = [need_tool(name), *(server.url + word if word.startswith("/") else word for word in words)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 

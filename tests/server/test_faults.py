@@ -290,7 +290,6 @@ def mutated(chance: random.Random, seeds: list[bytes]) -> bytes:
     return bytes(octets)
 
 
-@pytest.mark.timeout(90)
 def test_20_000_random_and_mutated_requests_leave_the_server_serving_and_its_memory_flat():
     seeds = [case.octets for case in load_corpus() if len(case.octets) < 3_000]
     paths = ("/", "/thread", "/task", "/read", "/stream")

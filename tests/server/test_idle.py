@@ -65,7 +65,6 @@ def cpu_us_per_request(client: Client, count: int = 20_000, batch: int = 1) -> f
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(110)
 @pytest.mark.usefixtures("descriptors")
 def test_10_000_idle_connections_cost_little_memory_and_no_time():
     flags = ("--no-access-log", "--idle-timeout", "300", "--connection-limit", "20000")

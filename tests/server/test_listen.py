@@ -57,7 +57,6 @@ def test_at_the_connection_limit_the_reactor_does_not_spin():
             client.close()
 
 
-@pytest.mark.timeout(60)
 def test_without_descriptors_accepting_pauses_others_are_served_and_it_recovers():
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
