@@ -165,12 +165,14 @@ def wait_for_reports(server: Serving, is_over: threading.Event) -> None:
 
 
 def with_palette(png: bytes) -> bytes:
-    """The same picture in its 256 most frequent colours, a third of the octets; others become the nearest."""
+    """The same picture in 256 colours, a third of the octets; others become the nearest."""
     width, height, rows = pixels(png)
     lines = [[row[at : at + 3] for at in range(0, 3 * width, 3)] for row in rows]
     counted = Counter(colour for line in lines for colour in line)
-    palette = [colour for colour, _ in counted.most_common(COLOURS)]
-    number_of = {colour: nearest_number(colour, palette) for colour in counted}
+    palette = choose_palette(counted)
+    number_of = {
+        colour: min((distance(colour, each), at) for at, each in enumerate(palette))[1] for colour in counted
+    }
     octets = b"".join(b"\0" + bytes([number_of[colour] for colour in line]) for line in lines)
     parts = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
@@ -185,14 +187,22 @@ def with_palette(png: bytes) -> bytes:
     return png[:8] + b"".join(chunks)
 
 
-def nearest_number(colour: bytes, palette: list[bytes]) -> int:
-    red, green, blue = colour
-    return min(
-        range(len(palette)),
-        key=lambda at: (
-            (palette[at][0] - red) ** 2 + (palette[at][1] - green) ** 2 + (palette[at][2] - blue) ** 2
-        ),
-    )
+def choose_palette(counted: Counter[bytes]) -> list[bytes]:
+    """Half of them the most frequent, half what would be missed most beside these."""
+    palette = [colour for colour, _ in counted.most_common(COLOURS // 2)]
+    missed = {
+        colour: count * min(distance(colour, each) for each in palette) for colour, count in counted.items()
+    }
+    while len(palette) < min(COLOURS, len(counted)):
+        worst = max(missed, key=missed.__getitem__)
+        palette.append(worst)
+        for colour, count in counted.items():
+            missed[colour] = min(missed[colour], count * distance(colour, worst))
+    return palette
+
+
+def distance(one: bytes, other: bytes) -> int:
+    return (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2 + (one[2] - other[2]) ** 2
 
 
 def pixels(png: bytes) -> tuple[int, int, list[bytes]]:

@@ -6,7 +6,7 @@ const three = value => value >= 100 ? value.toFixed(0) : value >= 10 ? value.toF
 const whole = value => value == null ? NONE : Math.round(value).toLocaleString("en");
 const compact = value => value == null ? NONE : value >= 1e6 ? three(value / 1e6) + "M"
   : value >= 1e4 ? three(value / 1e3) + "k" : value >= 10 || Number.isInteger(value) ? whole(value) : value.toFixed(1);
-const short = value => value >= 10 ? value.toFixed(0) : value.toFixed(1);
+const short = value => value >= 9.95 ? value.toFixed(0) : value.toFixed(1);
 const millis = value => value == null ? NONE : value >= 1000 ? short(value / 1000) + " s"
   : value >= .9995 ? short(value) + " ms" : Math.round(value * 1000) + " µs";
 const bytes = value => !value ? NONE : value >= 2 ** 30 ? three(value / 2 ** 30) + " GiB" : three(value / 2 ** 20) + " MiB";
