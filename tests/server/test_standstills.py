@@ -49,6 +49,19 @@ def records_of(server, block=None):
     return [record for record in told if block is None or record.frame.endswith(f" {block.__name__}")]
 
 
+def ask_until_told(server, target, block=None):
+    """Ask again when it was not seen: on a machine so busy that a process may well have been stopped."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        server.ask(target)
+        look_until = time.monotonic() + 0.5
+        while time.monotonic() < look_until:
+            if found := records_of(server, block):
+                return found[0]
+            time.sleep(0.01)
+    raise AssertionError("a blocked loop was never told")
+
+
 def wait_record(server, block=None, count=1):
     wait_until(lambda: len(records_of(server, block)) >= count, "it is told")
     return records_of(server, block)[count - 1]
@@ -58,15 +71,14 @@ def wait_record(server, block=None, count=1):
 @pytest.mark.parametrize("run", ["inline", "task"])
 def test_a_blocked_loop_is_told_with_its_length_frame_and_request(block, run):
     with serve({"/x": endpoint(run, block, route="/x")}, blocked_loop_s=LIMIT_S) as server:
-        server.ask("/x?key=secret")
-        record = wait_record(server, block)
+        record = ask_until_told(server, "/x?key=secret", block)
 
     assert len(records_of(server, block)) == 1
     message = record.getMessage()
     assert record.levelname == "WARNING"
     assert "<Request GET /x>" in message
     assert "secret" not in message
-    assert record.duration_ms >= BLOCKED_S * 1e3 * 0.3, "without what the machine stood still meanwhile"
+    assert record.duration_ms >= LIMIT_S * 1e3, "without what the machine stood still meanwhile"
     assert record.frame.endswith(f" {block.__name__}")
     assert f"{Path(__file__).name}:" in record.frame
     assert record.route == "/x"
@@ -82,9 +94,7 @@ def test_in_c_that_keeps_the_interpreter_lock_it_is_told_afterwards():
         return TextResponse("added")
 
     with serve({"/": endpoint("inline", block)}, blocked_loop_s=LIMIT_S) as server:
-        for _ in range(3):  # who is behind such code gets its turn as it ends, or a moment late
-            server.ask("/")
-        record = wait_record(server)
+        record = ask_until_told(server, "/")  # the watch gets its turn as such code ends, or a moment late
 
     assert "the loop was blocked for" in record.getMessage()
 
@@ -98,8 +108,7 @@ def test_a_task_that_is_no_request_is_named():
         return TextResponse("started")
 
     with serve({"/": endpoint("inline", start)}, blocked_loop_s=LIMIT_S) as server:
-        server.ask("/")
-        record = wait_record(server)
+        record = ask_until_told(server, "/", grind)
 
     assert "no request" in record.getMessage()
     assert "grind" in record.getMessage()

@@ -123,7 +123,7 @@ class Heartbeat:
         due = [0.0] * len(self._chores)
         while not self._end.acquire(timeout=self._step_s):
             now = time.monotonic()
-            still_s = self._standstills.look(now, self._last, is_told=self._told == self._last)
+            still_s = self._standstills.look(now, self._last)
             if self._timeout_s and still_s >= self._timeout_s and self._last != self._told:
                 self._tell_stuck(now)
             for index, (every_s, chore) in enumerate(self._chores):
@@ -137,6 +137,7 @@ class Heartbeat:
         if not self._is_replaced:
             self._tell(find_running(self._reactor), age_s)
             self._told = last
+            self._standstills.leave()
             return
         try:
             self._watch_over(_END_S)

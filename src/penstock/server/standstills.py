@@ -38,7 +38,7 @@ _LATE: Final = 1.5
 # Of so many steps between two looks without this share of a processor: the process was stopped, or frozen
 # with its machine. On a busy one more than the share may not be had.
 _PAUSE: Final = 4
-_WORK: Final = 8
+_WORK: Final = 32
 
 
 class _Seen(NamedTuple):
@@ -81,10 +81,12 @@ class Standstills:
         """On the loop: it turns, and its timer was so late."""
         self.lags.append(max(0.0, lag_s))
 
-    def look(self, now: float, beat: float, *, is_told: bool = False) -> float:
-        """In the thread that watches: return how long the loop stands still by now. `is_told`: somebody else
-        tells of this one.
-        """
+    def leave(self) -> None:
+        """Somebody else tells of this one. In the thread that watches."""
+        self._is_told = True
+
+    def look(self, now: float, beat: float) -> float:
+        """In the thread that watches: return how long the loop stands still by now."""
         last, cpu = max(beat, self._reactor.now), time.process_time()
         elapsed_s = now - self._looked
         was_paused = elapsed_s > _PAUSE * self.step_s and cpu - self._cpu < elapsed_s / _WORK
@@ -95,7 +97,6 @@ class Standstills:
                 self._end(self._still_s + min(max(0.0, over - self._looked), most_s))
             self._last, self._still_s, self._seen, self._is_told = last, 0.0, [], False
         self._still_s += min(now - max(last, self._looked), most_s)
-        self._is_told = self._is_told or is_told
         is_late = now - last > _LATE * self.step_s
         if self.limit_s and is_late and not was_paused and len(self._seen) < _STACKS:
             self._take()
