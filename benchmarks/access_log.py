@@ -18,8 +18,8 @@ from benchmarks.report import Options, Report
 from benchmarks.timing import Case, time_cases
 from penstock.http.request import Request
 from penstock.http.response import TextResponse
-from penstock.observe.access_log import AccessLog, AccessSetup
-from penstock.observe.log_format import render_time
+from penstock.observe.logs.access import AccessLog, AccessSetup
+from penstock.observe.logs.format import render_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ _EPOCH_NS = 1_700_000_000_000_000_000
 def _make_request(fields: list[tuple[str, str]]) -> Request:
     request = Request.build("GET", "/users/17?sort=name", fields)
     request.route = "/users/{user_id}"
-    request.connection = SimpleNamespace(client=("192.0.2.7", 50_000), tls_version="", scheme="http")  # type: ignore[assignment]
+    request.connection = SimpleNamespace(client=("192.0.2.7", 50_000), tls_version="", scheme="http")
     return request
 
 

@@ -26,8 +26,8 @@ from penstock import (
     csrf_token,
 )
 from penstock.http.request import Request
-from penstock.observe.access_log import AccessLog
-from penstock.observe.access_record import Times
+from penstock.observe.logs.access import AccessLog
+from penstock.observe.logs.access_record import Times
 
 if TYPE_CHECKING:
     from collections.abc import Callable

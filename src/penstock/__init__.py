@@ -118,7 +118,7 @@ if TYPE_CHECKING:
     from penstock.http.secret import Secret
     from penstock.http.session import Session
     from penstock.http.upload import UploadFile
-    from penstock.observe.log_format import JSONFormatter, TextFormatter, TraceFilter
+    from penstock.observe.logs.format import JSONFormatter, TextFormatter, TraceFilter
     from penstock.observe.metrics.endpoint import metrics_endpoint
     from penstock.observe.metrics.registry import Counter, Gauge, Histogram
 
@@ -171,7 +171,7 @@ _PLACES = {
     "HTTPSRedirect": "penstock.app.security.https",
     "Header": "penstock.app.schema.markers",
     "Headers": "penstock.http.headers",
-    "JSONFormatter": "penstock.observe.log_format",
+    "JSONFormatter": "penstock.observe.logs.format",
     "JSONLines": "penstock.http.json_lines",
     "JSONResponse": "penstock.http.response",
     "JWT": "penstock.app.auth.jwt",
@@ -213,10 +213,10 @@ _PLACES = {
     "Templates": "penstock.app.templates",
     "TestClient": "penstock.app.testing.client",
     "TextResponse": "penstock.http.response",
-    "TextFormatter": "penstock.observe.log_format",
+    "TextFormatter": "penstock.observe.logs.format",
     "Timeout": "penstock.app.middleware.limits",
     "TooManyRequests": "penstock.errors",
-    "TraceFilter": "penstock.observe.log_format",
+    "TraceFilter": "penstock.observe.logs.format",
     "TrustedHosts": "penstock.app.security.hosts",
     "Unauthorized": "penstock.errors",
     "UnsupportedMediaType": "penstock.errors",

@@ -398,7 +398,7 @@ def test_a_collector_that_does_not_answer_costs_no_request_and_no_stop():
     ],
 )
 def test_a_mistake_in_the_variables_is_told(monkeypatch, name, value, message):
-    from penstock.observe.span_export import SpanExport
+    from penstock.observe.spans.export import SpanExport
 
     monkeypatch.setenv(name, value)
 
@@ -407,7 +407,7 @@ def test_a_mistake_in_the_variables_is_told(monkeypatch, name, value, message):
 
 
 def test_no_exporter_is_one_as_well(monkeypatch):
-    from penstock.observe import span_export
+    from penstock.observe.spans import export as span_export
 
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
 

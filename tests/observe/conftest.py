@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from penstock.observe.log_stderr import STDERR
-from penstock.observe.logs import withdraw
+from penstock.observe.logs.setup import withdraw
+from penstock.observe.logs.stderr import STDERR
 
 
 class Handlers(list):

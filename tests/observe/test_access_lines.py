@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.http.response import Response
-from penstock.observe.access_log import AccessLog, AccessSetup
-from penstock.observe.apache_format import compile_format, escape
-from penstock.observe.logs import Logging, configure
+from penstock.observe.logs.access import AccessLog, AccessSetup
+from penstock.observe.logs.apache_format import compile_format, escape
+from penstock.observe.logs.setup import Logging, configure
 from tests.observe.noting import note
 
 TRACE_ID, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -10,9 +10,10 @@ import time
 
 import pytest
 
-from penstock.observe import access_log, log_writer
-from penstock.observe.access_log import AccessLog
-from penstock.observe.logs import Logging, configure
+from penstock.observe.logs import access as access_log
+from penstock.observe.logs import writer as log_writer
+from penstock.observe.logs.access import AccessLog
+from penstock.observe.logs.setup import Logging, configure
 from penstock.observe.metrics.gather import gather
 from tests.observe.noting import note
 

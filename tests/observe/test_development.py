@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 import pytest
 
 from penstock import Request
-from penstock.observe import development
-from penstock.observe.development import DevelopmentFormatter, explain, show
+from penstock.observe.failures import development
+from penstock.observe.failures.development import DevelopmentFormatter, explain, show
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from penstock.observe import failure
-from penstock.observe.failure import ANSI, OWN, origin_of, read_parts, render_text
+from penstock.observe.failures import failure
+from penstock.observe.failures.failure import ANSI, OWN, origin_of, read_parts, render_text
 
 
 def caught(function):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.observe.json_text import quote, quote_within, render, to_plain
+from penstock.observe.logs.json_text import quote, quote_within, render, to_plain
 
 TEXTS = st.text(st.characters(codec=None), max_size=50)  # lone surrogates too
 VALUES = st.recursive(

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from penstock.observe.board import Board
-from penstock.observe.live import HISTORY_S, Feed
-from penstock.observe.live_buckets import HEAT_ROWS, heat_edges_ms, heat_row, percentiles
-from penstock.observe.live_windows import WINDOW_S, Series, Windows
+from penstock.observe.live.buckets import HEAT_ROWS, heat_edges_ms, heat_row, percentiles
+from penstock.observe.live.figures import HISTORY_S, Feed
+from penstock.observe.live.windows import WINDOW_S, Series, Windows
 from penstock.observe.metrics.histogram import BUCKETS, bucket_of, edge_of
 from penstock.observe.overview import FIGURES_BYTES, FRONT_BYTES, Figures, Front, Overview
 

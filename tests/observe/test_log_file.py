@@ -12,9 +12,9 @@ import threading
 import pytest
 
 from penstock.errors import ConfigError
-from penstock.observe.access_log import AccessLog
-from penstock.observe.log_file import LogFile, open_log_files, open_shared
-from penstock.observe.logs import Logging, configure, withdraw
+from penstock.observe.logs.access import AccessLog
+from penstock.observe.logs.file import LogFile, open_log_files, open_shared
+from penstock.observe.logs.setup import Logging, configure, withdraw
 from tests.observe.noting import note
 
 TEXT = Logging(form="text")

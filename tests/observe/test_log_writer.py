@@ -14,9 +14,9 @@ import pytest
 
 from penstock.http.current import current
 from penstock.http.request import Request
-from penstock.observe import log_writer
-from penstock.observe.log_format import TextFormatter
-from penstock.observe.logs import JOBS, LineHandler, Logging, configure
+from penstock.observe.logs import writer as log_writer
+from penstock.observe.logs.format import TextFormatter
+from penstock.observe.logs.setup import JOBS, LineHandler, Logging, configure
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
 WAIT_S = 30
@@ -181,8 +181,8 @@ def run(program, **options):
 
 START = """
 import logging, os, sys, threading
-from penstock.observe import log_writer
-from penstock.observe.logs import Logging, configure
+from penstock.observe.logs import writer as log_writer
+from penstock.observe.logs.setup import Logging, configure
 configure(Logging(form="text"))
 log_writer.hold()
 log = logging.getLogger("shop")
@@ -236,7 +236,7 @@ def test_log_from_a_destructor_in_the_middle_of_a_log_is_written():
 
 
 def test_reader_that_stops_stalls_no_file(tmp_path, logger):
-    from penstock.observe.log_file import open_log_files
+    from penstock.observe.logs.file import open_log_files
     from tests.observe.test_logs import drain, stderr_as_pipe
 
     files = open_log_files(None, str(tmp_path / "access.log"))

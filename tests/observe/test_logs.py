@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from penstock.observe import log_stderr, log_writer
-from penstock.observe.log_format import TextFormatter
-from penstock.observe.log_stderr import STDERR, _first_part
-from penstock.observe.logs import Logging, StderrHandler, withdraw
-from penstock.observe.logs import configure as configure_logging
+from penstock.observe.logs import stderr as log_stderr
+from penstock.observe.logs import writer as log_writer
+from penstock.observe.logs.format import TextFormatter
+from penstock.observe.logs.setup import Logging, StderrHandler, withdraw
+from penstock.observe.logs.setup import configure as configure_logging
+from penstock.observe.logs.stderr import STDERR, _first_part
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -244,7 +245,7 @@ def test_stream_put_in_place_later_is_used(logger, stderr, monkeypatch):
 
 def test_process_without_stderr_survives(logger):
     program = (
-        "import os, logging, sys; from penstock.observe.logs import Logging, configure; configure(Logging()); os.close(2);"
+        "import os, logging, sys; from penstock.observe.logs.setup import Logging, configure; configure(Logging()); os.close(2);"
         "logging.getLogger('penstock').error('lost'); sys.stdout.write('alive')"
     )
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.http.request import Request
-from penstock.observe.span_attributes import attributes_of, method_of, redacted
+from penstock.observe.spans.attributes import attributes_of, method_of, redacted
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import os
 
 import pytest
 
-from penstock.observe.log_format import JSONFormatter
-from penstock.observe.log_stderr import STDERR
+from penstock.observe.logs.format import JSONFormatter
+from penstock.observe.logs.stderr import STDERR
 from penstock.server.banner import render_banner, write_banner
 from penstock.server.config import SETTINGS, Config
 from penstock.server.setting import DEADLINES, LIMITS

@@ -35,7 +35,7 @@ def _load(path: str, config: Config) -> Handler:
         return load_application(path, config.interface)
     except ApplicationError as error:
         if config.development and not config.reload and error.__cause__ is not None:
-            from penstock.observe.development import show
+            from penstock.observe.failures.development import show
 
             show(error.__cause__)
         raise

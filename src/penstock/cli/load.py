@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from penstock.errors import ApplicationError, ConfigError
 from penstock.gateway.interface import ASGI, AUTO, NATIVE, find_interface
-from penstock.observe.failure import OWN, origin_of
+from penstock.observe.failures.failure import OWN, origin_of
 from penstock.server.suggestion import did_you_mean
 
 if TYPE_CHECKING:

@@ -80,7 +80,7 @@ class TracedRequest:
 
     @property
     def span(self) -> Any:
-        """What a tracer keeps with the request (`observe/spans.py`); None without."""
+        """What a tracer keeps with the request (`observe/spans/spans.py`); None without."""
         return self._kept("span")
 
     @span.setter

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.http.redaction import redactor
-from penstock.observe.log_file import open_log_files
-from penstock.observe.logs import configure
+from penstock.observe.logs.file import open_log_files
+from penstock.observe.logs.setup import configure
 from penstock.observe.release import settle_release
 from penstock.server.admin.endpoint import open_local
 from penstock.server.bind import open_all
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from penstock.http.handler import Handler
-    from penstock.observe.log_file import LogFiles
+    from penstock.observe.logs.file import LogFiles
     from penstock.server.admin.endpoint import LocalAdmin
     from penstock.server.bind import Bound
     from penstock.server.config import Config

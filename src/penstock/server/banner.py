@@ -13,8 +13,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, TextIO
 
-from penstock.observe.log_stderr import STDERR, make_note
-from penstock.observe.logs import find_form
+from penstock.observe.logs.setup import find_form
+from penstock.observe.logs.stderr import STDERR, make_note
 from penstock.observe.terminal import wants_colour
 from penstock.server.config import SETTINGS
 from penstock.server.kinds import Count

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import ConfigError
 from penstock.http.handler import INLINE, Endpoint
-from penstock.observe.development import explain
+from penstock.observe.failures.development import explain
 from penstock.server.watcher import make_tree
 from penstock.wire.limits import STANDARD_METHODS
 

@@ -20,7 +20,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from penstock.observe import log_writer
+from penstock.observe.logs import writer as log_writer
 from penstock.observe.stacks import log_with_stack, stack_of_thread
 from penstock.server.sampling import find_running
 

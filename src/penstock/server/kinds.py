@@ -325,7 +325,7 @@ class LogFormat:
             if value.lower() in ("auto", "json", "text", "common", "combined"):
                 return value.lower()
             if "%" in value and value.isprintable():
-                from penstock.observe.apache_format import compile_format
+                from penstock.observe.logs.apache_format import compile_format
 
                 compile_format(value)  # its ValueError names what is unknown
                 return value

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from penstock.observe.logs import Logging, find_form
+from penstock.observe.logs.setup import Logging, find_form
 from penstock.observe.release import get_release
 from penstock.observe.terminal import wants_colour
 
 if TYPE_CHECKING:
-    from penstock.observe.access_log import AccessLog
-    from penstock.observe.log_file import LogFiles
+    from penstock.observe.logs.access import AccessLog
+    from penstock.observe.logs.file import LogFiles
     from penstock.server.config import Config
 
 _NEVER_NS: Final = 2**63
@@ -33,7 +33,7 @@ def open_access_log(config: Config, files: LogFiles) -> AccessLog | None:
     """Return the access log, which takes records from now on; None: nobody wants one."""
     if not config.access_log:
         return None
-    from penstock.observe.access_log import AccessLog, AccessSetup
+    from penstock.observe.logs.access import AccessLog, AccessSetup
 
     is_for_terminal = files.access is None and files.log is None
     form = config.access_log_format

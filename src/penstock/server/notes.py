@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from penstock.http.handler import Endpoint
     from penstock.http.request import Request
-    from penstock.observe.access_log import AccessLog
+    from penstock.observe.logs.access import AccessLog
     from penstock.observe.metrics.http import Record
     from penstock.server.metering import Metering
     from penstock.server.noting import Noting

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
     from multiprocessing.process import BaseProcess
 
-    from penstock.observe.logs import Logging
+    from penstock.observe.logs.setup import Logging
 
 _log = logging.getLogger("penstock.server")
 
@@ -35,8 +35,8 @@ def _begin(names: tuple[str, ...], patterns: tuple[str, ...], logging_setup: Log
     redactor().configure(names, patterns)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if logging_setup is not None:
-        from penstock.observe.log_file import open_shared
-        from penstock.observe.logs import configure
+        from penstock.observe.logs.file import open_shared
+        from penstock.observe.logs.setup import configure
 
         configure(logging_setup, open_shared(logging_setup.file))
     threading.Thread(target=_end_with_parent, name="penstock-parent", daemon=True).start()

@@ -15,9 +15,9 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import ApplicationError, MissingExtra, PenstockError
-from penstock.observe import log_writer
-from penstock.observe.log_file import NO_FILES
-from penstock.observe.logs import JOBS
+from penstock.observe.logs import writer as log_writer
+from penstock.observe.logs.file import NO_FILES
+from penstock.observe.logs.setup import JOBS
 from penstock.server.banner import write_banner
 from penstock.server.bind import open_all
 from penstock.server.draining import Drain
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from penstock.http.request import Request
     from penstock.http.response import Response
     from penstock.observe.board import Slot
-    from penstock.observe.log_file import LogFiles
+    from penstock.observe.logs.file import LogFiles
     from penstock.observe.overview import State
-    from penstock.observe.span_export import SpanExport
+    from penstock.observe.spans.export import SpanExport
     from penstock.server.bind import Bound
     from penstock.server.config import Config
     from penstock.server.scoreboard import Entry
@@ -468,7 +468,7 @@ def _make_loop(name: str) -> asyncio.AbstractEventLoop:
 def _make_explain(config: Config) -> Callable[[Request, BaseException], Response] | None:
     if not config.development:
         return None
-    from penstock.observe.development import explain
+    from penstock.observe.failures.development import explain
 
     return explain
 

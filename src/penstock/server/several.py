@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import ConfigError
 from penstock.http.redaction import redactor
-from penstock.observe.log_file import open_log_files
-from penstock.observe.logs import configure
+from penstock.observe.logs.file import open_log_files
+from penstock.observe.logs.setup import configure
 from penstock.server.admin.endpoint import open_supervised
 from penstock.server.bind import open_all
 from penstock.server.fork import warn_of_threads

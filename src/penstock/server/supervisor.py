@@ -24,7 +24,7 @@ import time
 from typing import TYPE_CHECKING
 
 from penstock.errors import ApplicationError
-from penstock.observe.log_file import NO_FILES, LogFiles
+from penstock.observe.logs.file import NO_FILES, LogFiles
 from penstock.server import sharing
 from penstock.server.backoff import Backoff
 from penstock.server.banner import count_workers, write_banner

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from penstock.http.handler import Endpoint
     from penstock.http.request import Request
     from penstock.http.response import Response
-    from penstock.observe.span_export import SpanExport
+    from penstock.observe.spans.export import SpanExport
     from penstock.server.notes import Note
     from penstock.server.noting import Noting
     from penstock.server.reactor import Reactor
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def trace(reactor: Reactor, service: str) -> SpanExport:
     """Have this reactor make spans of its requests."""
-    from penstock.observe.span_export import SpanExport
+    from penstock.observe.spans.export import SpanExport
 
     export = SpanExport(service)
     reactor.resolve = export.spans.put_round(reactor.resolve)  # type: ignore[assignment]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from penstock.http.handler import Handler
     from penstock.observe.board import Slot
-    from penstock.observe.log_file import LogFiles
+    from penstock.observe.logs.file import LogFiles
     from penstock.server.bind import Bound
     from penstock.server.config import Config
     from penstock.server.reactor import Reactor
@@ -148,7 +148,7 @@ def run_worker(
     load: Callable[[], Handler], config: Config, seat: Seat, application_path: str, files: LogFiles
 ) -> int:
     """Load the application and serve it; return the exit status of this process."""
-    from penstock.observe.logs import configure, withdraw
+    from penstock.observe.logs.setup import configure, withdraw
     from penstock.server.log_setup import make_logging
     from penstock.server.serve import Server
 

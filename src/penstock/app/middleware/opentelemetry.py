@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.observe.spans import Spans
+from penstock.observe.spans.spans import Spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable

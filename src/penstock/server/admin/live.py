@@ -16,7 +16,7 @@ from penstock.http.event_stream import EventStream
 from penstock.http.events import Event
 from penstock.http.json import dumps
 from penstock.http.problem import problem
-from penstock.observe.live import INTERVAL_S, Feed
+from penstock.observe.live.figures import INTERVAL_S, Feed
 from penstock.server.admin.forms import as_json
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from penstock.http.handler import ServerView
     from penstock.http.request import Request
     from penstock.http.response import Response
-    from penstock.observe.live_windows import Series
+    from penstock.observe.live.windows import Series
     from penstock.observe.overview import Overview
     from penstock.server.admin.sources import Sources
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from penstock.observe.live_windows import Series
+from penstock.observe.live.windows import Series
 from penstock.observe.metrics.gather import gather
 from penstock.observe.overview import Overview
 from penstock.server.admin.live import Live

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from penstock.http.redaction import redactor
 from penstock.http.trace import is_request_id, read_ids
-from penstock.observe.access_record import (
+from penstock.observe.logs.access_record import (
     ENDED,
     METHOD,
     PATH,
@@ -26,14 +26,14 @@ from penstock.observe.access_record import (
     phases_of,
     version_of,
 )
-from penstock.observe.json_text import quote, quote_within
-from penstock.observe.log_format import paint, redacted, render_second
+from penstock.observe.logs.format import paint, redacted, render_second
+from penstock.observe.logs.json_text import quote, quote_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from penstock.http.headers import Headers
-    from penstock.observe.access_record import Record
+    from penstock.observe.logs.access_record import Record
 
 _TABLE: Final = 1024  # entries of a table
 _KEY_BYTES: Final = 1024  # a longer key is not kept

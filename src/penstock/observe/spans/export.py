@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.errors import ConfigError, MissingExtra
 from penstock.http.trace import new_span_id, read_ids
 from penstock.observe.release import get_release
-from penstock.observe.spans import Spans
+from penstock.observe.spans.spans import Spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

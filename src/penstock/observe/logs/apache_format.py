@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from penstock.http.redaction import redactor
-from penstock.observe.access_record import (
+from penstock.observe.logs.access_record import (
     CONTENT_OUT,
     ENDED,
     HEADERS,
@@ -38,7 +38,7 @@ from penstock.observe.access_record import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from penstock.observe.access_record import Record
+    from penstock.observe.logs.access_record import Record
 
     Getter: TypeAlias = Callable[[Record, int], str]
     """From a record, and what to add to its times for nanoseconds since the epoch, to text."""

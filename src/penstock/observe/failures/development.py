@@ -16,14 +16,14 @@ from penstock.http.negotiation import choose_media_type
 from penstock.http.problem import problem
 from penstock.http.redaction import redactor
 from penstock.http.response import HTML, Response, TextResponse
-from penstock.observe.failure import ANSI, PLAIN, read_parts, render_text
-from penstock.observe.log_format import TextFormatter
-from penstock.observe.request_secrets import hide_for, query_of
+from penstock.observe.failures.failure import ANSI, PLAIN, read_parts, render_text
+from penstock.observe.failures.request_secrets import hide_for, query_of
+from penstock.observe.logs.format import TextFormatter
 from penstock.observe.terminal import wants_colour
 
 if TYPE_CHECKING:
     from penstock.http.request import Request
-    from penstock.observe.log_format import ExceptionInfo
+    from penstock.observe.logs.format import ExceptionInfo
 
 _log = logging.getLogger("penstock.error")
 
@@ -55,7 +55,7 @@ def _explain(request: Request, error: BaseException, status: int, heading: str |
     form = choose_media_type(accept, forms)
     hide = hide_for(request)
     if form == "text/html":
-        from penstock.observe.failure_page import render_page
+        from penstock.observe.failures.page import render_page
 
         page = render_page(
             read_parts(error, variables=True),

@@ -18,7 +18,7 @@ from penstock.errors import HTTPError, MissingExtra
 from penstock.http import current as current_module
 from penstock.http.handler import ANSWERED, TASK
 from penstock.http.response import Response
-from penstock.observe.span_attributes import attributes_of, method_of, redacted
+from penstock.observe.spans.attributes import attributes_of, method_of, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

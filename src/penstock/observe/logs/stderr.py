@@ -17,8 +17,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock.observe.log_format import TextFormatter
-from penstock.observe.log_writer import count_lost
+from penstock.observe.logs.format import TextFormatter
+from penstock.observe.logs.writer import count_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from penstock.observe.live_buckets import EMPTY, HEAT_ROWS, heat_row, percentiles
+from penstock.observe.live.buckets import EMPTY, HEAT_ROWS, heat_row, percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -2,8 +2,8 @@
 
 A `Part` is one exception of a chain or a group; Python's order is kept, what is told last happened last.
 Where every frame is foreign none is folded. Values of variables are read for a page alone, and only for
-frames of the author: they are where secrets are, so each goes through redaction (`observe/request_secrets.py`
-knows those of the request, too). For development; the log of production has the whole traceback, plain.
+frames of the author: they are where secrets are, so each goes through redaction (`request_secrets.py` knows
+those of the request, too). For development; the log of production has the whole traceback, plain.
 """
 
 from __future__ import annotations

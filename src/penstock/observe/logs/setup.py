@@ -15,8 +15,8 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
 
-from penstock.observe import log_writer
-from penstock.observe.log_format import (
+from penstock.observe.logs import writer as log_writer
+from penstock.observe.logs.format import (
     JSONFormatter,
     LineFormatter,
     TextFormatter,
@@ -24,13 +24,13 @@ from penstock.observe.log_format import (
     message_of,
     read_extra,
 )
-from penstock.observe.log_stderr import STDERR
+from penstock.observe.logs.stderr import STDERR
 from penstock.observe.terminal import is_terminal, wants_colour
 
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from penstock.observe.log_file import LogFiles
+    from penstock.observe.logs.file import LogFiles
 
     class Sink(Protocol):
         """Takes whole lines."""
@@ -107,7 +107,7 @@ def make_formatter(setup: Logging, *, is_for_terminal: bool = False) -> LineForm
     if find_form(setup.form, is_for_terminal=is_for_terminal) == "json":
         return JSONFormatter(release=setup.release)
     if is_for_terminal and setup.is_in_development:
-        from penstock.observe.development import DevelopmentFormatter
+        from penstock.observe.failures.development import DevelopmentFormatter
 
         return DevelopmentFormatter()
     return TextFormatter(is_coloured=is_for_terminal and wants_colour(sys.stderr))

@@ -15,9 +15,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from penstock.observe import log_writer
-from penstock.observe.access_lines import JSONLines, TextLines, render_message
-from penstock.observe.access_record import (
+from penstock.observe.logs import writer as log_writer
+from penstock.observe.logs.access_lines import JSONLines, TextLines, render_message
+from penstock.observe.logs.access_record import (
     ENDED,
     METHOD,
     PATH,
@@ -31,15 +31,15 @@ from penstock.observe.access_record import (
     phases_of,
     version_of,
 )
-from penstock.observe.apache_format import compile_format, is_apache
-from penstock.observe.logs import find_line_writer
+from penstock.observe.logs.apache_format import compile_format, is_apache
+from penstock.observe.logs.setup import find_line_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from penstock.http.request import Request
     from penstock.http.response import Response
-    from penstock.observe.access_record import Record
+    from penstock.observe.logs.access_record import Record
     from penstock.observe.phases import Times
 
 _QUEUE_LIMIT = 8_192  # records; of 1 KB with their fields, about 8 MB

@@ -29,13 +29,13 @@ import platform
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock.observe.live_buckets import heat_edges_ms
-from penstock.observe.live_windows import CLASSES, Windows
+from penstock.observe.live.buckets import heat_edges_ms
+from penstock.observe.live.windows import CLASSES, Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from penstock.observe.live_windows import Look, Series, Tally
+    from penstock.observe.live.windows import Look, Series, Tally
     from penstock.observe.overview import Overview
 
 INTERVAL_S: Final = 1.0

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from penstock.http.current import current
 from penstock.http.redaction import REDACTED, redactor
-from penstock.observe.json_text import quote, quote_within, render, to_plain
+from penstock.observe.logs.json_text import quote, quote_within, render, to_plain
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
 from penstock.errors import ConfigError
-from penstock.observe.log_format import BareFormatter, TextFormatter
-from penstock.observe.log_stderr import make_note, tell_on_stderr
-from penstock.observe.log_writer import count_lost
-from penstock.observe.logs import ACCESS, ROOT, LineHandler
+from penstock.observe.logs.format import BareFormatter, TextFormatter
+from penstock.observe.logs.setup import ACCESS, ROOT, LineHandler
+from penstock.observe.logs.stderr import make_note, tell_on_stderr
+from penstock.observe.logs.writer import count_lost
 
 if TYPE_CHECKING:
-    from penstock.observe.log_format import LineFormatter
+    from penstock.observe.logs.format import LineFormatter
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 # What the umask leaves of it: the addresses of clients are not for everybody (nginx 644, syslog 640).

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from penstock.http.redaction import redactor
 from penstock.http.status import reason
-from penstock.observe.failure import CAUSE, CONTEXT, OWN
+from penstock.observe.failures.failure import CAUSE, CONTEXT, OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from penstock.observe.failure import Frame, Part
+    from penstock.observe.failures.failure import Frame, Part
 
 _RELATIONS = {CAUSE: "It was caused by this one:", CONTEXT: "It came up while this one was handled:"}
 _AROUND = 4  # lines before and after the one that failed

@@ -1,0 +1,1 @@
+"""Live figures: what happened between two looks at what is counted."""
