@@ -121,3 +121,13 @@ def test_without_log_files_the_signal_ends_nothing(tmp_path):
                 os.kill(pid, signal.SIGUSR1)
             assert receive(server.ask("/", "Connection: close")).endswith(b"served")
             assert "has ended" not in server.log
+
+
+@pytest.mark.parametrize("words", [(), ("--workers", "2"), ("--workers", "2", "--preload")])
+def test_signals_to_a_server_that_starts_end_nothing(tmp_path, words):
+    early = "import os, signal\nfor number in (signal.SIGUSR1, signal.SIGUSR2):\n    os.kill(os.getpid(), number)\n"
+    write(tmp_path, early + APPLICATION)
+
+    with serving("shop:app", *words, cwd=tmp_path) as server:
+        assert receive(server.ask("/", "Connection: close")).endswith(b"served")
+        assert "has ended" not in server.log

@@ -18,7 +18,7 @@ from penstock.server.log_setup import make_logging
 from penstock.server.pid_file import holding
 from penstock.server.serve import Server
 from penstock.server.sharing import open_own_area
-from penstock.server.signals import outlive_dump_signal
+from penstock.server.signals import outlive_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def serve_alone(load: Callable[[], Handler], config: Config, *, application_path
     """Serve what `load()` returns until told to stop; return the exit status. ConfigError: cannot listen, or
     not as that user; ApplicationError: the application cannot start.
     """
-    outlive_dump_signal()
+    outlive_signals()
     set_umask(config)
     identity = find_identity(config)
     files = open_log_files(config.log_file, config.access_log_file, identity and identity[:2])

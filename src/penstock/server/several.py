@@ -19,7 +19,7 @@ from penstock.server.identity import find_identity, read_certificates, set_umask
 from penstock.server.log_setup import make_logging
 from penstock.server.pid_file import holding
 from penstock.server.sharing import open_areas
-from penstock.server.signals import outlive_dump_signal
+from penstock.server.signals import outlive_signals
 from penstock.server.supervisor import WORKERS_LIMIT, Forked, Supervisor
 from penstock.server.watcher import Watcher, hurried, make_tree
 from penstock.server.worker import run_worker
@@ -40,7 +40,7 @@ def supervise(load: Callable[[], Handler], config: Config, *, application_path: 
         config = hurried(config)
     config.check_together()
     redactor().configure(config.redact, config.redact_pattern)
-    outlive_dump_signal()
+    outlive_signals()
     set_umask(config)
     identity = find_identity(config)
     files = open_log_files(config.log_file, config.access_log_file, identity and identity[:2])

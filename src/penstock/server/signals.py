@@ -10,9 +10,13 @@ def ignore(_number: int, _frame: object) -> None:
     """For a signal that is somebody else's. Not SIG_IGN: programs an application starts would have it."""
 
 
-def outlive_dump_signal() -> None:
-    """From here on SIGUSR2 does not end this process, though nobody may answer it yet."""
-    number = getattr(signal, "SIGUSR2", None)
-    is_main = threading.current_thread() is threading.main_thread()
-    if number is not None and is_main and signal.getsignal(number) == signal.SIG_DFL:
-        signal.signal(number, ignore)
+def outlive_signals() -> None:
+    """From here on SIGUSR1 and SIGUSR2 do not end this process, though nobody may answer them yet: logs may
+    be rotated while an application is imported.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGUSR1", "SIGUSR2"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, ignore)
