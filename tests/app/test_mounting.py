@@ -197,6 +197,7 @@ def test_what_wsgi_returns_is_closed(start):
     with start(make_app(closed=closed)) as request:
         assert request("GET", "/wsgi/closing").content == b"ab"
 
+    wait_until(lambda: closed, "the iterable is closed, behind the reply and in a thread of the pool")
     assert closed == [True]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -90,6 +91,7 @@ async def download(request):
 
 
 async def show_events(request):
+    gc.collect()  # Starlette leaves the generator of a stream that broke to the collector
     return JSONResponse(events)
 
 

@@ -148,7 +148,7 @@ def test_another_size_is_obeyed_and_a_server_that_goes_is_said_and_waited_for(tm
             os.kill(top.process.pid, signal.SIGWINCH)
             end = time.monotonic() + WAIT_S
             while len(top.screen.splitlines()) > 9:
-                assert time.monotonic() < end
+                assert time.monotonic() < end, (top.process.poll(), top.seen[-5000:])
                 top._read(0.1)
             assert not re.search(r"\x1b\[[\d;]*m", top.seen)
             os.kill(top.process.pid, signal.SIGTERM)
