@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps import shop
+from tests.e2e.workers import is_alive, wait_until
 from tests.gateway.foreign import COMMANDS, serving
 
 BIG = random.Random(1).randbytes(5_000_000)
@@ -190,3 +191,13 @@ def test_websocket_refusal_has_its_status(url, path, fields, statuses):
     assert (
         refused.value.response.status_code in statuses
     )  # 403 where the server has no response of the application's
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "granian"])  # whose workers may have processes of their own
+def test_processes_of_the_pool_end_with_the_server(name, need_package):
+    need_package(name)
+    with serving(name, "examples.processes:app") as port:
+        pid = json.loads(fetch(f"http://127.0.0.1:{port}/primes/10")[2])["process"]
+        assert is_alive(pid)
+
+    wait_until(lambda: not is_alive(pid), "the process ends")

@@ -7,8 +7,11 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ import pytest
 from penstock import App
 from penstock.errors import ApplicationError
 from penstock.server.processes import ProcessPool
+from tests.e2e.serving import environment
 from tests.server.harness import Client, request, wait_until
 from tests.wire.server import Server, run_server
 
@@ -150,6 +154,42 @@ def test_a_process_past_the_deadline_of_its_handler_is_ended():
             assert client.ask("/square/2").status == 200
             assert client.ask("/hang_in_process").status == 504
         assert ask(own, "/square/3").content == b"9"
+
+
+AT_EXIT = """
+import asyncio, os, time
+from concurrent.futures import process
+from penstock.server.processes import ProcessPool
+
+def wake_late(self):
+    if not self._closed:
+        time.sleep(0.3)
+        self._writer.send_bytes(b"")
+
+async def main():
+    pool = ProcessPool(2)
+    await asyncio.gather(*(pool.run(os.getpid) for _ in range(2)))
+    pool.stop()
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    process._ThreadWakeup.wakeup = wake_late  # from now on only by the interpreter, which exits
+"""
+
+
+def test_an_interpreter_that_exits_right_after_the_stop_says_nothing(tmp_path: Path):
+    (tmp_path / "exits.py").write_text(AT_EXIT)
+    ended = subprocess.run(
+        [sys.executable, "exits.py"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_stop_ends_the_processes():

@@ -133,9 +133,13 @@ class ForeignServer:
 
     def stop(self) -> None:
         """Let go of the pools."""
+        # Killed, not asked: a server that ends itself by the signal it got leaves nobody who would ask them.
+        processes = list((getattr(self._processes, "_processes", None) or {}).values())
         for pool in (self._threads, self._processes):
             if pool is not None:
                 pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
         self._threads = self._processes = None
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from penstock.observe.logs.setup import Logging
 
 _log = logging.getLogger("penstock.server")
+# Once its processes are killed it has milliseconds to do.
+_MANAGER_S = 2.0
 
 
 def _begin(names: tuple[str, ...], patterns: tuple[str, ...], logging_setup: Logging | None) -> None:
@@ -65,6 +67,7 @@ class ProcessPool:
         self._left: dict[ProcessPoolExecutor, list[BaseProcess]] = {}
         """Pools left behind, in which somebody's call still runs."""
         self._ended: list[BaseProcess] = []  # of pools that were replaced
+        self._managers: list[threading.Thread] = []  # of those, and of the last: each ends soon
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Return `function(*args)` as computed in another process; its exception is raised here.
@@ -119,6 +122,7 @@ class ProcessPool:
         _log.info("%s was cancelled: its process is ended, the pool replaced", function.__qualname__)
         self._executor = None
         self._left[executor] = _processes_of(executor)
+        self._forget(executor)
         executor.shutdown(wait=False)
 
     def stop(self) -> None:
@@ -129,11 +133,23 @@ class ProcessPool:
         for processes in (*self._left.values(), self._ended):
             for process in processes:
                 process.kill()
+        # At its exit the interpreter wakes the thread that manages a pool, by a pipe that this, as it ends,
+        # may be closing at the same moment: a traceback in the log, for nothing.
+        for manager in self._managers:
+            manager.join(_MANAGER_S)
 
     def _end(self, executor: ProcessPoolExecutor) -> None:
         processes = _processes_of(executor)
+        self._forget(executor)
         executor.shutdown(wait=False, cancel_futures=True)
         self._kill(processes)
+
+    def _forget(self, executor: ProcessPoolExecutor) -> None:
+        """Keep the thread that manages a pool: `shutdown` forgets it."""
+        self._managers = [manager for manager in self._managers if manager.is_alive()]
+        manager = getattr(executor, "_executor_manager_thread", None)
+        if manager is not None:
+            self._managers.append(manager)
 
     def _kill(self, processes: list[BaseProcess]) -> None:
         # Killed, not asked: the interpreter does not exit before they do, and one started as the pool broke
