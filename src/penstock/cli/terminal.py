@@ -51,8 +51,11 @@ class Terminal:
         os.close(self._wakes)
 
     def size(self) -> tuple[int, int]:
-        """Columns and rows."""
-        columns, rows = shutil.get_terminal_size()
+        """Columns and rows: what the terminal has now, whatever COLUMNS and LINES said once."""
+        try:
+            columns, rows = os.get_terminal_size(sys.stdout.fileno())
+        except OSError:
+            columns, rows = shutil.get_terminal_size()
         return columns, rows
 
     def show(self, lines: Sequence[str]) -> None:
