@@ -115,6 +115,22 @@ def test_what_raises_or_returns_something_false_has_failed(function, reason):
     assert alive == (200, {"status": "ok"})
 
 
+def test_a_run_that_cancels_its_own_task_has_failed_and_comes_again():
+    runs = []
+
+    async def gives_itself_up():
+        runs.append(None)
+        if len(runs) == 1:
+            asyncio.current_task().cancel()
+            await asyncio.sleep(WAIT_S)
+
+    with TestClient(application(gives_itself_up, every_s=0.01)) as client:
+        _, told = wait_until(client, lambda found: found[0] == 200)
+
+    assert len(runs) > 1
+    assert told["checks"]["database"]["status"] == "ok"
+
+
 def test_a_reason_is_short_and_without_secrets(caplog):
     with TestClient(application(quotes)) as client:
         reason = asked(client)[1]["checks"]["database"]["reason"]

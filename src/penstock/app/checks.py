@@ -147,7 +147,8 @@ class _Runner:
             await asyncio.wait([run])
             self._check.end(late)
             return
-        reason = _told(run.result())
+        # Cancelled, though not from here: its function has cancelled the Task that runs it.
+        reason = _told("CancelledError" if run.cancelled() else run.result())
         self._check.end(reason)
         self._tell(reason)
 
