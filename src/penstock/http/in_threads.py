@@ -70,6 +70,7 @@ class InThreads:
         self._is_closed = True
         if not self._is_at_work and hasattr(self._target(), "close"):
             self._closing = self._server.run_soon(self._run(self._close))
+            self._server.keep(self._closing)  # a server that stops at once waits for it
 
     def _run_in_context(self, function: Callable[[], Any]) -> Any:
         return function() if self._context is None else self._context.run(function)
