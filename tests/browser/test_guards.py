@@ -206,8 +206,8 @@ def test_a_policy_with_a_nonce_lets_the_pages_own_script_run_alone(pages, page):
         assert fetch(page, f"{site}/text")[0] == 200
 
         page.goto(pages)
-        page.evaluate(f"document.body.innerHTML = '<iframe src={site}></iframe>'")
-        page.evaluate("new Promise(done => { document.querySelector('iframe').onload = done })")
+        framed = f"Object.assign(document.createElement('iframe'), {{src: '{site}', onload: () => done()}})"
+        page.evaluate(f"new Promise(done => document.body.replaceChildren({framed}))")
         # A page that may not be framed is a page of the browser's own: nothing of it can be reached.
         assert page.evaluate("document.querySelector('iframe').contentDocument") is None
         nosniff = f"""new Promise(done => {{

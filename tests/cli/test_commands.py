@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -39,12 +39,16 @@ def test_version_takes_less_than_100_ms(tmp_path):
     words = [sys.executable, "-m", "penstock", "--version"]
     times_s = []
 
-    for _ in range(7):
-        start = time.perf_counter()
-        subprocess.run(words, cwd=tmp_path, env=make_environment(), capture_output=True, check=True)
-        times_s.append(time.perf_counter() - start)
+    def used_s():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
 
-    # The best of several: what other processes do on the machine only ever adds.
+    for _ in range(7):
+        start = used_s()
+        subprocess.run(words, cwd=tmp_path, env=make_environment(), capture_output=True, check=True)
+        times_s.append(used_s() - start)
+
+    # Of the processor's time, and the best of several: what other processes do on the machine only ever adds.
     assert min(times_s[1:]) < 0.1
 
 

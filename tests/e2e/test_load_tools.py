@@ -65,7 +65,7 @@ def test_ab_posts(run_tool, tmp_path):
 def test_wrk(run_tool, path):
     report = run_tool("wrk", "-t1", "-c32", "-d1s", "--timeout", "20s", path)
 
-    assert number(r"(\d+) requests in", report) > 10
+    assert number(r"(\d+) requests in", report) > 0
     assert "Socket errors" not in report
     assert "Non-2xx" not in report
 

@@ -124,9 +124,10 @@ def test_the_same_frame_is_told_once_a_minute():
             items = [*standstills._quiet.items()]
             return next(((key, silent) for key, (_, silent) in items if key[1] == "sleep_long"), (None, -1))
 
-        for silent in range(3):
+        end = time.monotonic() + 60
+        while find()[1] < 2:  # one in which the whole machine stood still is none
             server.ask("/")
-            wait_until(lambda silent=silent: find()[1] == silent, "it is counted")
+            assert time.monotonic() < end
         told = len(records_of(server, sleep_long))
         key, silent = find()
         standstills._quiet[key] = (0.0, silent)  # the minute is over
@@ -135,7 +136,7 @@ def test_the_same_frame_is_told_once_a_minute():
 
     assert told == 1
     assert standstills.count >= 4
-    assert "(2 times more since it was told last)" in record.getMessage()
+    assert f"({silent} times more since it was told last)" in record.getMessage()
     assert standstills.longest_s >= BLOCKED_S * 0.3
 
 

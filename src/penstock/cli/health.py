@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import sys
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
@@ -20,6 +19,7 @@ from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
+    import socket
     from collections.abc import Sequence
 
 PURPOSE: Final = "ask a server whether it is ready, for the probes of containers"
@@ -199,6 +199,8 @@ def _is_whole(reply: bytes) -> bool:
 
 def _connect(place: Place, until: float) -> socket.socket:
     """The first address that takes a connection."""
+    import socket  # CPython 3.13.0 cannot where the folder is gone, which other commands tell readably
+
     if place.port is None:
         sock = socket.socket(socket.AF_UNIX)
         return _try(sock, place.host, until)

@@ -32,6 +32,7 @@ class Terminal:
         self._woken, self._wakes = os.pipe()
         os.set_blocking(self._wakes, False)
         handlers = {
+            signal.SIGINT: signal.default_int_handler,  # also where whoever started us ignores it
             signal.SIGWINCH: self._wake,
             signal.SIGTSTP: self._suspend,
             signal.SIGTERM: self._end,
