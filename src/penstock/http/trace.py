@@ -142,6 +142,12 @@ def _length_of(members: list[str]) -> int:
     return sum(map(len, members)) + len(members) - 1
 
 
+def find_request_id(headers: Headers) -> str | None:
+    """Return the name the client gave its request in `X-Request-ID`; None without one that is valid."""
+    sent = headers.get("x-request-id")
+    return sent if sent and is_request_id(sent) else None
+
+
 def is_request_id(name: str) -> bool:
     """Return whether a name somebody sent may be the name of a request.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.http.trace import is_request_id, read_ids, read_tracestate
+from penstock.http.trace import find_request_id, read_ids, read_tracestate
 
 if TYPE_CHECKING:
     from penstock.http.headers import Headers
@@ -100,8 +100,7 @@ class TracedRequest:
         """
         name: str | None = self._kept("request_id")
         if name is None:
-            sent = self.headers.get("x-request-id")
-            name = self._keep("request_id", sent if sent and is_request_id(sent) else self.trace_id)
+            name = self._keep("request_id", find_request_id(self.headers) or self.trace_id)
         return name
 
     @request_id.setter

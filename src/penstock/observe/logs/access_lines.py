@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from penstock.http.redaction import redactor
-from penstock.http.trace import is_request_id, read_ids
+from penstock.http.trace import find_request_id, read_ids
 from penstock.observe.logs.access_record import (
     ENDED,
     METHOD,
@@ -133,8 +133,8 @@ class JSONLines:
     def _read_fields(self, headers: Headers) -> tuple[str, str | None, str | None]:
         agent = headers.get("user-agent")
         shown = "" if agent is None else f'"user_agent":{quote_within(redacted(agent), _AGENT_BYTES)},'
-        name = headers.get("x-request-id")
-        quoted = quote(name) if name and is_request_id(name) else None
+        name = find_request_id(headers)
+        quoted = quote(name) if name else None
         known = (shown, headers.get("traceparent"), quoted)
         if len(headers.raw) <= _KEY_BYTES:
             _put(self._fields, headers.raw, known)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from penstock.http.trace import find_request_id, read_ids
 from penstock.observe.phases import measure
 
 if TYPE_CHECKING:
@@ -76,18 +77,9 @@ def ids_of(record: Record) -> tuple[str, str, str]:
         return ids[0], ids[1], request_id
     headers = record[HEADERS]
     ids = _make_ids(kept, headers)
-    return ids[0], ids[1], _find_request_id(headers) or ids[0]
+    return ids[0], ids[1], find_request_id(headers) or ids[0]
 
 
 def _make_ids(kept: dict[str, Any], headers: Headers) -> Ids:
-    from penstock.http.trace import read_ids
-
     ids: Ids = kept.get("ids") or kept.setdefault("ids", read_ids(headers.get("traceparent")))
     return ids
-
-
-def _find_request_id(headers: Headers) -> str | None:
-    from penstock.http.trace import is_request_id
-
-    sent = headers.get("x-request-id")
-    return sent if sent and is_request_id(sent) else None
