@@ -11,8 +11,8 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from penstock.http.handler import TASK
+from penstock.http.redaction import redactor
 from penstock.observe.phases import measure, name_current
-from penstock.observe.redaction import redactor
 from penstock.observe.stacks import render_stack
 from penstock.server.slow import shorten
 from penstock.server.transport import CONTENT, THREAD

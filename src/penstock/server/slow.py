@@ -13,8 +13,8 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from penstock.http.redaction import redactor
 from penstock.observe.phases import OURS, blame, measure
-from penstock.observe.redaction import redactor
 from penstock.observe.stacks import log_with_stack
 
 if TYPE_CHECKING:
