@@ -1,0 +1,46 @@
+"""The command `http-benchmark`, also `python -m http_benchmark` and `python -m http_benchmark.cli`.
+
+Two forms: a subcommand, each a module here with `describe(parser)` and `run(options)`; and the flat one
+(`measure.py`), which measures client libraries. Results go to stdout, all else to stderr. Exit codes: 0; 1
+when nothing was measured, kept or a gate is shut; 2 when the call cannot be meant; 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from http_benchmark.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: Final[dict[str, str]] = {}
+"""Subcommand (a module of this folder) -> what it does, in one line."""
+
+PROGRAM: Final = "http-benchmark"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one call and return its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    name = words[0] if words and words[0] in COMMANDS else None
+    try:
+        if name is None:
+            from http_benchmark.cli import measure
+
+            return measure.run(measure.make_parser(COMMANDS).parse_args(words))
+        module = import_module(f"http_benchmark.cli.{name}")
+        parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=COMMANDS[name])
+        module.describe(parser)
+        return int(module.run(parser.parse_args(words[1:])))
+    except BenchmarkError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stderr.close()
+        return 1
