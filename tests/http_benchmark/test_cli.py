@@ -26,3 +26,19 @@ def test_the_command_is_a_module_too(module):
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "http-benchmark 0.1.0\n", "")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--no-such"], "unrecognized arguments: --no-such (http-benchmark --help)"),
+        (["http://127.0.0.1:1/"], "no subcommand 'http://127.0.0.1:1/'"),
+    ],
+    ids=["an unknown option", "a URL in the place of a subcommand"],
+)
+def test_a_call_that_cannot_be_meant_is_one_line_and_exit_code_2(argv, said, capsys):
+    code = main(argv)
+
+    out, err = capsys.readouterr()
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from http_benchmark.errors import BenchmarkError
+from http_benchmark.errors import BenchmarkError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,17 +24,24 @@ COMMANDS: Final[dict[str, str]] = {}
 PROGRAM: Final = "http-benchmark"
 
 
+class Parser(argparse.ArgumentParser):
+    """One whose errors are one line, as all others of this command."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} ({self.prog} --help)")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one call and return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    name = words[0] if words and words[0] in COMMANDS else None
     try:
+        name = _subcommand(words)
         if name is None:
             from http_benchmark.cli import measure
 
             return measure.run(measure.make_parser(COMMANDS).parse_args(words))
         module = import_module(f"http_benchmark.cli.{name}")
-        parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=COMMANDS[name])
+        parser = Parser(prog=f"{PROGRAM} {name}", description=COMMANDS[name], allow_abbrev=False)
         module.describe(parser)
         return int(module.run(parser.parse_args(words[1:])))
     except BenchmarkError as error:
@@ -44,3 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stderr.close()
         return 1
+
+
+def _subcommand(words: Sequence[str]) -> str | None:
+    """Return the subcommand a call is meant for; None for the flat form."""
+    if not words or words[0].startswith("-"):
+        return None
+    if words[0] in COMMANDS:
+        return words[0]
+    close = get_close_matches(words[0], COMMANDS, 1)
+    meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
+    raise UsageError(f"no subcommand {words[0]!r}; {meant} A URL to measure goes behind --url")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from http_benchmark.cli import Parser
 from http_benchmark.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def make_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
     from penstock import __version__
 
     listed = "".join(f"\n  {name:10} {text}" for name, text in commands.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="http-benchmark",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measure HTTP clients and servers, and say how sure the result is.",
