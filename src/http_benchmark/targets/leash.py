@@ -1,0 +1,41 @@
+"""`python -m http_benchmark.targets.leash FD MODULE [ARGUMENT ...]`: a module as a program that ends with its
+parent.
+
+FD is the reading end of a pipe whose other end only the parent holds and never writes to: the kernel closes
+it however the parent ends, `kill -9` included. Then this process is asked to end, and ends itself when it
+does not. A process forked by the parent may hold the pipe open, so the parent's id is looked at too.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import select
+import signal
+import sys
+import threading
+import time
+from typing import Final
+
+_LOOK_EVERY_S: Final = 1.0
+_GRACE_S: Final = 3.0
+
+
+def _watch(fd: int, parent: int) -> None:
+    while os.getppid() == parent and not select.select([fd], [], [], _LOOK_EVERY_S)[0]:
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GRACE_S)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Run the module that was named, with the arguments after it."""
+    fd, module = int(sys.argv[1]), sys.argv[2]
+    threading.Thread(target=_watch, args=(fd, os.getppid()), name="leash", daemon=True).start()
+    sys.argv[:] = [module, *sys.argv[3:]]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
