@@ -34,3 +34,7 @@ class NothingMeasured(BenchmarkError):
 
 class StorageError(BenchmarkError):
     """Results cannot be kept or read: the file, the disk or a lock of another program."""
+
+
+class BadHistogram(BenchmarkError):
+    """A text that was stored or sent as a histogram and is none."""
