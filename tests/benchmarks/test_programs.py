@@ -35,6 +35,7 @@ FIGURES = {
     "tls": ["hello over TLS", "penstock-inline", "req/s", "us CPU/req"],
     "websocket": ["echo of 125 octets", "echo of 4096 octets", "msg/s", "us CPU/msg"],
     "observing": ["all off", "figures and traces", "and JSON access log", "req/s", "us CPU/req"],
+    "rightness_monitor": ["1 processes every 0.1 s", "10 processes", "/proc", "% of a core"],
     "servers": ["penstock-threads", "penstock-inline", "req/s", "us CPU/req"],
 }
 
@@ -79,13 +80,13 @@ def test_a_peer_that_is_absent_is_named_with_what_to_do():
     )
 
 
-def test_nothing_is_imported_but_the_standard_library_and_penstock():
+def test_nothing_is_imported_but_the_standard_library_and_this_repository():
     modules = [
         f"benchmarks.{path.stem}" for path in (ROOT / "benchmarks").glob("*.py") if path.stem[0] != "_"
     ]
     program = (
         f"import sys; before = set(sys.modules); import {', '.join(modules)}\n"
-        "known = sys.stdlib_module_names | {'benchmarks', 'penstock'}\n"
+        "known = sys.stdlib_module_names | {'benchmarks', 'penstock', 'http_benchmark'}\n"
         "print(sorted(name for name in set(sys.modules) - before if name.partition('.')[0] not in known))"
     )
     done = subprocess.run(

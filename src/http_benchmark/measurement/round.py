@@ -52,6 +52,10 @@ class Resources:
     cpu_s: float
     """User and system, exact: from the kernel's own counts, not from the samples."""
     samples: list[Sample] = field(default_factory=list)
+    user_s: float = 0.0
+    """Of `cpu_s`, to the tick of the kernel (10 ms)."""
+    system_s: float = 0.0
+    """As `user_s`."""
 
     @property
     def rss_mb_max(self) -> float:
