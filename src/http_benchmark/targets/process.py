@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _BACKLOG: Final = 4096  # as many connect at once in a measurement; the kernel cuts it to somaxconn
 _STOP_S: Final = 10.0
+_SOURCE: Final = Path(http_benchmark.__file__).parents[1]
 _READY_S: Final = 60.0  # an import takes long on a machine that others use
 
 
@@ -59,6 +60,7 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
+            cwd=_SOURCE.anchor,  # a penstock.toml in the user's folder, or above, is no business of ours
             pass_fds=(inner, listener.fileno()),
             env=_environment(),
         )
@@ -75,8 +77,8 @@ def _environment() -> dict[str, str]:
     of the user is no business of this one's.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
-    source = str(Path(http_benchmark.__file__).parents[1])
-    paths = [source, *filter(None, [kept.get("PYTHONPATH")])]
+    paths = [str(_SOURCE)]
+    paths += [str(Path(each).absolute()) for each in kept.get("PYTHONPATH", "").split(os.pathsep) if each]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 

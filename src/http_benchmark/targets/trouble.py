@@ -19,6 +19,7 @@ import ssl
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from http_benchmark.targets.behaviour import Behaviour
@@ -79,7 +80,7 @@ def trouble(
     port = 0 if unix is not None else int(listener.getsockname()[1])
     words = ["--json", chosen.to_json(), "--fd", str(listener.fileno())]
     if tls is not None:
-        words += ["--tls-cert", tls[0], "--tls-key", tls[1]]
+        words += ["--tls-cert", str(Path(tls[0]).absolute()), "--tls-key", str(Path(tls[1]).absolute())]
     scheme = "http" if tls is None else "https"
     authority = "localhost" if unix is not None else f"127.0.0.1:{port}"
     is_secure = tls is not None
