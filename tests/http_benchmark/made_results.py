@@ -89,9 +89,12 @@ def make_full_round(number: int) -> Round:
         effective_concurrency=9.87654321,
         seconds=[Second(0, Histogram([5, 6, 7]), 1), Second(1), Second(2, Histogram([10**9]))],
         generator=Resources(
-            1.2345678901234567, [Sample(0.1, 101.5, 42.25, 12, 34, 0.5, 0.25), Sample(0.2, 99.0, 43.0)]
+            cpu_s=1.2345678901234567,
+            samples=[Sample(0.1, 101.5, 42.25, 12, 34, 0.5, 0.25), Sample(0.2, 99.0, 43.0)],
+            user_s=1.0,
+            system_s=0.23,
         ),
-        server=Resources(0.5, []),
+        server=Resources(0.5),
         was_interrupted=True,
     )
 

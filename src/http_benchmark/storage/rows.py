@@ -1,26 +1,27 @@
 """A result as rows of the tables, and back, without loss.
 
 Columns have the names of the fields, so that a field and its column are found by one name; a test sees that
-each field has its column. A figure that is NaN (nobody knows it) is NULL. Counts of a histogram are packed:
-zlib over JSON `[[bucket, ...], [count, ...]]`.
+each field has its column. A figure that is NaN (nobody knows it) is NULL. Counts of a histogram are
+HdrHistogram's V2 text, which any of its tools reads; what that rounds stands beside it.
 """
 
 from __future__ import annotations
 
 import json
-import zlib
 from dataclasses import fields
 from math import nan
 from typing import TYPE_CHECKING, Any, Final
 
 from http_benchmark.errors import StorageError
-from http_benchmark.histogram.histogram import Histogram
+from http_benchmark.histogram.encoding import from_v2, to_v2
 from http_benchmark.measurement.result import BenchmarkResult
 from http_benchmark.measurement.round import Resources, Round, Sample, Second
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping
+
+    from http_benchmark.histogram.histogram import Histogram
 
 KINDS: Final = ("latency", "corrected", "first_octet", "lateness")
 """The histograms of a round."""
@@ -33,7 +34,10 @@ RESULT_FIELDS: Final = tuple(each.name for each in fields(BenchmarkResult) if ea
 ROUND_FIELDS: Final = tuple(
     each.name for each in fields(Round) if each.name not in {*KINDS, *WATCHED, "seconds"}
 )
+RESOURCES_FIELDS: Final = tuple(each.name for each in fields(Resources) if each.name != "samples")
 SAMPLE_FIELDS: Final = tuple(each.name for each in fields(Sample))
+_UNKNOWN: Final = {each.name: nan if each.type == "float" else 0 for each in fields(BenchmarkResult)}
+"""What NULL means, where the field cannot be None."""
 _MAY_BE_NONE: Final = {"cpu_usage_avg", "memory_usage_avg"}
 
 
@@ -64,7 +68,7 @@ def _put_round(connection: sqlite3.Connection, each: Round, at: Mapping[str, Any
 
 
 def _put_resources(connection: sqlite3.Connection, resources: Resources, at: Mapping[str, Any]) -> None:
-    row = {name: getattr(resources, name) for name in ("cpu_s", "rss_mb_mean", "rss_mb_max")}
+    row = {name: getattr(resources, name) for name in (*RESOURCES_FIELDS, "rss_mb_mean", "rss_mb_max")}
     _insert(connection, "resources", {**at, **row})
     for place, sample in enumerate(resources.samples):
         row = {name: getattr(sample, name) for name in SAMPLE_FIELDS}
@@ -76,7 +80,7 @@ def get(connection: sqlite3.Connection, row: Mapping[str, Any], *, with_rounds: 
     values = {name: _in(row, name) for name in RESULT_FIELDS}
     for name, value in values.items():
         if value is None and name not in _MAY_BE_NONE:
-            values[name] = nan
+            values[name] = _UNKNOWN[name]
     found = BenchmarkResult(**values)
     order = "SELECT key, value FROM environment WHERE result_id = ? ORDER BY place"
     found.environment = {key: json.loads(value) for key, value in connection.execute(order, (found.id,))}
@@ -98,8 +102,9 @@ def _rounds(connection: sqlite3.Connection, result_id: str) -> Iterator[Round]:
             for part in rows(connection, order, *at)
         ]
         for part in rows(connection, "SELECT * FROM resources WHERE result_id = ? AND position = ?", *at):
-            samples = _samples(connection, *at, part["whose"])
-            setattr(found, part["whose"], Resources(cpu_s=part["cpu_s"], samples=samples))
+            resources = Resources(**{name: part[name] for name in RESOURCES_FIELDS})
+            resources.samples = _samples(connection, *at, part["whose"])
+            setattr(found, part["whose"], resources)
         yield found
 
 
@@ -119,26 +124,23 @@ def rows(connection: sqlite3.Connection, statement: str, *values: object) -> lis
 def pack(histogram: Histogram) -> dict[str, Any]:
     """Return a histogram as columns.
 
+    >>> from http_benchmark.histogram.histogram import Histogram
     >>> unpack(pack(Histogram([5, 5, 7000]))) == Histogram([5, 5, 7000])
     True
     """
-    indexes = sorted(histogram.counts)
-    counts = json.dumps([indexes, [histogram.counts[index] for index in indexes]], separators=(",", ":"))
     return {
         "total": histogram.total,
         "min_ns": histogram.min_ns,
         "max_ns": histogram.max_ns,
         "total_ns": str(histogram.total_ns),
         "squares": str(histogram.squares),
-        "counts": zlib.compress(counts.encode("ascii")),
+        "v2": to_v2(histogram),
     }
 
 
 def unpack(row: Mapping[str, Any]) -> Histogram:
     """Return the histogram of such columns."""
-    found = Histogram()
-    indexes, counts = json.loads(zlib.decompress(row["counts"]))
-    found.counts.update(dict(zip(indexes, counts, strict=True)))
+    found = from_v2(row["v2"])
     found.total, found.min_ns, found.max_ns = row["total"], row["min_ns"], row["max_ns"]
     found.total_ns, found.squares = int(row["total_ns"]), int(row["squares"])
     return found

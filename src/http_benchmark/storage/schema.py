@@ -105,7 +105,8 @@ CREATE TABLE rounds (
     PRIMARY KEY (result_id, position)
 ) WITHOUT ROWID
 """,
-    # `total_ns` and `squares` are decimal text: they may pass what an INTEGER holds
+    # `v2` has the counts as HdrHistogram's V2 text, beside it what that rounds; `total_ns` and `squares` are
+    # decimal text, because they may pass what an INTEGER holds
     """
 CREATE TABLE histograms (
     result_id TEXT NOT NULL,
@@ -116,7 +117,7 @@ CREATE TABLE histograms (
     max_ns INTEGER NOT NULL,
     total_ns TEXT NOT NULL,
     squares TEXT NOT NULL,
-    counts BLOB NOT NULL,
+    v2 TEXT NOT NULL,
     PRIMARY KEY (result_id, position, kind),
     FOREIGN KEY (result_id, position) REFERENCES rounds (result_id, position) ON DELETE CASCADE
 )
@@ -133,7 +134,7 @@ CREATE TABLE seconds (
     max_ns INTEGER NOT NULL,
     total_ns TEXT NOT NULL,
     squares TEXT NOT NULL,
-    counts BLOB NOT NULL,
+    v2 TEXT NOT NULL,
     PRIMARY KEY (result_id, position, place),
     FOREIGN KEY (result_id, position) REFERENCES rounds (result_id, position) ON DELETE CASCADE
 )
@@ -145,6 +146,8 @@ CREATE TABLE resources (
     position INTEGER NOT NULL,
     whose TEXT NOT NULL,
     cpu_s REAL NOT NULL,
+    user_s REAL NOT NULL,
+    system_s REAL NOT NULL,
     rss_mb_mean REAL NOT NULL,
     rss_mb_max REAL NOT NULL,
     PRIMARY KEY (result_id, position, whose),

@@ -51,6 +51,9 @@ def test_the_made_result_leaves_no_field_at_its_default():
     assert [
         each.name for each in fields(Round) if getattr(whole, each.name) == getattr(plain, each.name)
     ] == []
+    used, none = whole.generator, Resources(cpu_s=0.0)
+    assert [each.name for each in fields(used) if getattr(used, each.name) == getattr(none, each.name)] == []
+    assert 0 not in [getattr(used.samples[0], each.name) for each in fields(Sample)]
     assert [each.name for each in fields(result) if getattr(result, each.name) in (None, [], {}, "")] == []
 
 
