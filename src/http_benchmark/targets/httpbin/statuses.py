@@ -28,7 +28,9 @@ def status(codes: str) -> Response:
         told = {"message": "Client did not request a supported media type.", "accept": accepted}
         return JSONResponse(told, 406)
     if code == 418:
-        return TextResponse("I'm a teapot, short and stout.\n", 418, {"X-More-Info": "RFC 2324"})
+        return TextResponse(
+            "I'm a teapot, short and stout.\n", 418, {"X-More-Info": "https://www.rfc-editor.org/rfc/rfc2324"}
+        )
     content = "Payment required.\n" if code == 402 else ""
     response = Response(content.encode(), code, _FIELDS.get(code))
     if content:

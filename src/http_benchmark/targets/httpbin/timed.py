@@ -51,11 +51,12 @@ async def drip(request: Request) -> Response:
 
 
 async def spread(content: bytes, duration_s: float) -> AsyncIterator[bytes]:
-    """Content in pieces, evenly over a time."""
+    """Content in pieces, the first at once, the last at the end of the time."""
     steps = min(len(content), max(1, int(duration_s * _STEPS_PER_S)))
     started = time.monotonic()
     for step in range(steps):
-        yield content[len(content) * step // steps : len(content) * (step + 1) // steps]
-        left_s = started + duration_s * (step + 1) / steps - time.monotonic()
+        share = step / (steps - 1) if steps > 1 else 1.0
+        left_s = started + duration_s * share - time.monotonic()
         if left_s > 0:
             await asyncio.sleep(left_s)
+        yield content[len(content) * step // steps : len(content) * (step + 1) // steps]
