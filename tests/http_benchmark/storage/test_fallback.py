@@ -144,7 +144,7 @@ def test_a_disk_that_is_full_loses_nothing_that_was_kept(path):
 
     done = subprocess.run(
         [*mine, sys.executable, "-c", FULL, str(path.parent), str(source)],
-        env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "TMPDIR": tempfile.gettempdir()},
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "TMPDIR": str(path.parents[1])},
         capture_output=True,
         text=True,
         timeout=60,
