@@ -19,7 +19,16 @@ from http_benchmark.errors import UsageError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-MODULES: Final = ("requests", "httpx", "httpx2", "aiohttp", "http_client")
+MODULES: Final = (
+    "requests",
+    "httpx",
+    "httpx2",
+    "aiohttp",
+    "urllib3",
+    "pycurl",
+    "http_client",
+    "penstock_raw",
+)
 """Of this folder, each with an ADAPTER."""
 
 GROUP: Final = "http_benchmark.clients"

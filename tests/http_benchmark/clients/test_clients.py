@@ -266,6 +266,31 @@ def test_a_certificate_of_a_known_authority_is_taken(
 
 
 @every
+def test_silence_over_tls_times_out(secure_server, subject):
+    with open_client(subject, timeout_s=0.3, verify=False) as client:
+        client.get(f"{secure_server.origin}/plain")
+        with pytest.raises(Exception) as caught:
+            client.get(f"{secure_server.origin}/silent")
+
+    assert class_of(subject[0], caught.value) == "timeout"
+
+
+SENDS_AGAIN = {"pycurl"}
+
+
+@every
+def test_a_request_that_a_kept_connection_loses_is_not_sent_again(server, subject):
+    with open_client(subject) as client:
+        client.get(f"{server.origin}/plain")
+        before = server.requests
+        with pytest.raises(Exception) as caught:
+            client.get(f"{server.origin}/nothing")
+
+    assert class_of(subject[0], caught.value) == "reset"
+    assert (server.requests - before > 1) == (subject[0] in SENDS_AGAIN)
+
+
+@every
 def test_a_certificate_of_an_unknown_authority_is_refused(secure_server, subject, monkeypatch, tmp_path):
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))
