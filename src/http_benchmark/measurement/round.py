@@ -98,9 +98,11 @@ class Round:
     in_flight_at_end: int = 0
     """Begun before the end and not answered within the drain; neither successes nor errors."""
     connections_opened: int | None = None
+    """Since the clients of this round were made, warm-up counted; None where nobody can tell."""
     connections_reused: int | None = None
-    """Requests that went over a connection that had been used before."""
+    """Requests of the round that went over a connection that had been used before, be it in the warm-up."""
     octets_received: int = 0
+    """Of content, as `octets_sent`."""
     octets_sent: int = 0
     effective_concurrency: float | None = None
     """Requests in flight, on average over the round (Little's law: rate x mean time)."""

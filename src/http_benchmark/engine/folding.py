@@ -1,0 +1,118 @@
+"""From what recorders noted to a `Round`: once, after the last request, when nothing is measured any more."""
+
+from __future__ import annotations
+
+from itertools import chain
+from operator import sub
+from typing import TYPE_CHECKING
+
+from http_benchmark.engine.phase import NS
+from http_benchmark.histogram.correction import correct
+from http_benchmark.histogram.histogram import Histogram
+from http_benchmark.measurement.round import Round, Second
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from http_benchmark.engine.phase import Phase
+    from http_benchmark.engine.recorder import Recorder
+
+_LATE_NS = 10**6
+
+
+def fold(
+    recorders: Sequence[Recorder], phase: Phase, *, number: int, started_at: float, octets_of_body: int
+) -> Round:
+    """Return the counts and distributions of a stretch that is over.
+
+    A stretch without an end ended with the last request that was answered.
+    """
+    begin_ns = phase.stretch.begin_ns
+    end_ns = max(begin_ns, phase.stretch.end_ns)
+    if phase.ends_by_count:
+        ends = [end for each in recorders for end in (*each.finished[-1:], *each.failed_until[-1:])]
+        end_ns = min(end_ns, max(ends, default=begin_ns))
+    found = Round(number, started_at, (end_ns - begin_ns) / NS)
+    for each in recorders:
+        _add_counts(found, each)
+    _add_histograms(found, recorders)
+    if phase.schedule is not None:
+        _add_open_loop(found, recorders)
+        found.dropped = max(0, phase.schedule.due_before(end_ns) - _begun(found))
+    elif found.latency.total:
+        found.corrected = correct(found.latency, max(1, found.latency.percentile(50)))
+    found.seconds = _seconds(recorders, begin_ns, end_ns)
+    found.octets_sent = octets_of_body * _begun(found)
+    _add_connections(found, recorders)
+    if end_ns > begin_ns:
+        in_flight_ns = sum(_in_flight_ns(each, begin_ns, end_ns) for each in recorders)
+        found.effective_concurrency = in_flight_ns / (end_ns - begin_ns)
+    return found
+
+
+def _begun(found: Round) -> int:
+    return found.requests + found.error_count + found.in_flight_at_end
+
+
+def _add_counts(found: Round, recorder: Recorder) -> None:
+    found.octets_received += recorder.octets
+    found.in_flight_at_end += len(recorder.unanswered_from)
+    for kind, count in list(recorder.errors.items()):
+        found.errors[kind] = found.errors.get(kind, 0) + count
+    for kind, example in list(recorder.examples.items()):
+        found.examples.setdefault(kind, example)
+
+
+def _add_histograms(found: Round, recorders: Sequence[Recorder]) -> None:
+    first_octet = Histogram()
+    for each in recorders:
+        found.latency.record_many(list(map(sub, each.finished, each.started)))
+        pairs = zip(each.first_octet, each.started, strict=False)
+        first_octet.record_many([first_ns - started_ns for first_ns, started_ns in pairs if first_ns])
+    found.first_octet = first_octet if first_octet.total else None
+
+
+def _add_open_loop(found: Round, recorders: Sequence[Recorder]) -> None:
+    found.corrected, found.lateness = Histogram(), Histogram()
+    for each in recorders:
+        found.corrected.record_many(list(map(sub, each.finished, each.due)))
+        lateness = list(map(sub, each.started, each.due))
+        found.lateness.record_many([max(0, late_ns) for late_ns in lateness])
+        found.late += sum(late_ns > _LATE_NS for late_ns in lateness)
+
+
+def _add_connections(found: Round, recorders: Sequence[Recorder]) -> None:
+    if any(each.opened_in_all < 0 for each in recorders):
+        return
+    found.connections_opened = sum(each.opened_in_all for each in recorders)
+    opened = sum(each.opened_in_all - each.opened_before for each in recorders)
+    found.connections_reused = max(0, _begun(found) - opened)
+
+
+def _in_flight_ns(recorder: Recorder, begin_ns: int, end_ns: int) -> int:
+    """Return for how long requests were in flight between begin and end, all requests added up."""
+    answered = chain(
+        zip(recorder.started, recorder.finished, strict=False),
+        zip(recorder.failed_from, recorder.failed_until, strict=False),
+    )
+    whole = sum(min(until, end_ns) - since for since, until in answered)
+    whole += sum(min(until, end_ns) - begin_ns for until in recorder.straddled_until)
+    return whole + sum(end_ns - max(since, begin_ns) for since in recorder.unanswered_from)
+
+
+def _seconds(recorders: Sequence[Recorder], begin_ns: int, end_ns: int) -> list[Second]:
+    """Return what was finished in each second of the stretch; what was drained after it is in none."""
+    last = max(0, end_ns - begin_ns - 1) // NS
+    latencies: list[list[int]] = [[] for _ in range(last + 1)]
+    failed = [0] * (last + 1)
+    for each in recorders:
+        for started_ns, finished_ns in zip(each.started, each.finished, strict=False):
+            if finished_ns <= end_ns:
+                latencies[min(last, (finished_ns - begin_ns) // NS)].append(finished_ns - started_ns)
+        for finished_ns in each.failed_until:
+            if finished_ns <= end_ns:
+                failed[min(last, (finished_ns - begin_ns) // NS)] += 1
+    return [
+        Second(offset_s, Histogram(values), errors)
+        for offset_s, (values, errors) in enumerate(zip(latencies, failed, strict=True))
+    ]
