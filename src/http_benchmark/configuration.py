@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -9,9 +10,13 @@ from urllib.parse import urlsplit
 
 from http_benchmark.errors import UsageError
 from http_benchmark.settings import read_settings
+from penstock.http.redaction import redactor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+_FIELD_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "STREAM")
 """STREAM is GET whose content is read in pieces and thrown away."""
@@ -59,8 +64,7 @@ class BenchmarkConfiguration:
 
     def __post_init__(self) -> None:
         """Check all of it; UsageError names the first that is wrong."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not _is_url(self.url):
             raise UsageError(f"{self.url!r} is no URL of a server, such as http://127.0.0.1:8000/")
         if self.method not in METHODS:
             raise UsageError(f"the method {self.method!r} is none of {', '.join(METHODS)}")
@@ -68,6 +72,7 @@ class BenchmarkConfiguration:
             raise UsageError(f"the mode {self.mode!r} is neither sync nor async")
         if self.body and self.method in {"GET", "HEAD", "STREAM"}:
             raise UsageError(f"{self.method} has no body; use POST, PUT or PATCH")
+        _check_headers(self.headers)
         limit = read_settings().max_concurrency
         _check_whole("concurrency", self.concurrency)
         if self.concurrency > limit:
@@ -91,13 +96,15 @@ class BenchmarkConfiguration:
             _check_whole("requests", self.requests)
             if self.requests < self.rounds:
                 raise UsageError(f"{self.requests} requests are too few for {self.rounds} rounds")
+        if wrong := sorted(each for each in self.expect_status if not 100 <= each <= 599):
+            raise UsageError(f"{wrong[0]} is no status to expect; they go from 100 to 599")
         if self.rate_to_per_s is not None and self.rate_per_s is None:
             raise UsageError("a rate to end with needs one to begin with")
 
     @property
     def label(self) -> str:
         """What it is called in tables and in the history."""
-        return self.name or f"{self.client} {self.method} {self.url}"
+        return self.name or f"{self.client} {self.method} {redactor().url(self.url)}"
 
     @property
     def is_open_loop(self) -> bool:
@@ -105,10 +112,12 @@ class BenchmarkConfiguration:
         return self.rate_per_s is not None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return it as JSON has it, to be kept and passed on: without secrets in URL, headers and body."""
+        hide = redactor()
         found = asdict(self)
-        found["headers"] = dict(self.headers)
-        found["body"] = self.body.decode("utf-8", "backslashreplace")
+        found["url"] = hide.url(self.url)
+        found["headers"] = {name: hide.field(name, value) for name, value in self.headers.items()}
+        found["body"] = hide.text(self.body.decode("utf-8", "backslashreplace"))
         found["expect_status"] = sorted(self.expect_status)
         if self.expect_body is not None:
             found["expect_body"] = self.expect_body.decode("utf-8", "backslashreplace")
@@ -117,6 +126,24 @@ class BenchmarkConfiguration:
     def but(self, **changes: Any) -> BenchmarkConfiguration:
         """Return a copy in which that differs."""
         return replace(self, **changes)
+
+
+def _is_url(text: str) -> bool:
+    if any(ord(letter) <= 0x20 or ord(letter) == 0x7F for letter in text):
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without end, a port that is none
+        return False
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise UsageError(f"{name!r} is no name of a header")
+        if not isinstance(value, str) or not _FIELD_VALUE.fullmatch(value):
+            raise UsageError(f"the header {name} is {value!r}, but must be text of one line")
 
 
 def _check_whole(label: str, value: int) -> None:

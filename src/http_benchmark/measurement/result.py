@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from http_benchmark.histogram.histogram import Histogram
+from penstock.http.redaction import redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -115,7 +116,7 @@ def summarise(
         client_library=client_library,
         client_type=client_type,
         http_method=http_method,
-        url=url,
+        url=redactor().url(url),  # results are passed on
         start_time=_iso(min(each.started_at for each in rounds)),
         end_time=_iso(ended),
         duration=duration_s,
