@@ -18,7 +18,9 @@ from http_benchmark.errors import BenchmarkError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final[dict[str, str]] = {}
+COMMANDS: Final[dict[str, str]] = {
+    "report": "write a page or pictures of results that are kept",
+}
 """Subcommand (a module of this folder) -> what it does, in one line."""
 
 PROGRAM: Final = "http-benchmark"

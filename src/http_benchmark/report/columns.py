@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from http_benchmark.measurement.result import PERCENTILES
-from http_benchmark.report.figures import show_column_ms, show_number
+from http_benchmark.report.figures import show_column_ms, show_harmless, show_number
 from http_benchmark.report.grid import Column
 from http_benchmark.report.subjects import label_results
 
@@ -91,7 +91,10 @@ def corrected_columns(results: Sequence[BenchmarkResult]) -> list[Column]:
 
 def lines_of(result: BenchmarkResult) -> list[tuple[str, str]]:
     """Return title and text of each line that tells of one result alone."""
-    lines = [("client", f"{label_results([result])[0]}, {result.client_type}"), ("requests/s", _rate(result))]
+    given = result.config_snapshot.get("name")
+    lines = [("name", show_harmless(given))] if isinstance(given, str) and given else []
+    lines.append(("client", f"{label_results([result])[0]}, {result.client_type}"))
+    lines.append(("requests/s", _rate(result)))
     errors = f"{result.error_count:,} errors ({show_number(result.error_rate)} %)"
     lines.append(("requests", f"{result.requests_count:,} succeeded, {errors}"))
     if result.requests_count:

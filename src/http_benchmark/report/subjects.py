@@ -16,16 +16,14 @@ _LOAD = "load"
 
 
 def label_results(results: Sequence[BenchmarkResult]) -> list[str]:
-    """Return a short name of each, no two alike: the library, with its mode, its given name or its time where
-    that is not enough.
+    """Return a short name of each, no two alike: the library, or what a server under load is called, with
+    mode, name or time where that is not enough.
     """
     ways: tuple[Callable[[BenchmarkResult], str], ...] = (
-        lambda each: _given_name(each) or each.client_library,
-        lambda each: each.client_library if each.client_type != _LOAD else each.name,
-        lambda each: f"{each.client_library} {each.client_type}",
-        lambda each: f"{_given_name(each) or each.client_library} {each.client_type}",
+        _short,
+        lambda each: f"{_short(each)} ({each.client_type})",
         lambda each: each.name,
-        lambda each: f"{_given_name(each) or each.client_library} {each.start_time[:19].replace('T', ' ')}",
+        lambda each: f"{_short(each)} {each.start_time[:19].replace('T', ' ')}",
     )
     labels: list[str] = []
     for way in ways:
@@ -99,12 +97,8 @@ def all_troubles(results: Sequence[BenchmarkResult]) -> list[str]:
     return told
 
 
-def _given_name(result: BenchmarkResult) -> str:
-    """What the user called it; "" where the name was made from client and URL."""
-    if result.client_type == _LOAD:
-        return result.name
-    given = result.config_snapshot.get("name")
-    return given if isinstance(given, str) else ""
+def _short(result: BenchmarkResult) -> str:
+    return result.name if result.client_type == _LOAD else result.client_library
 
 
 def _describe(result: BenchmarkResult) -> str:

@@ -32,10 +32,14 @@ def printed_at_terminal(results, columns):
     fcntl.ioctl(near, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with os.fdopen(far, "w", encoding="utf-8") as stream:
         print_results(results, [VERDICT], stream)
-        stream.flush()
-        seen = os.read(near, 65_536).decode().replace("\r", "")
+    seen = b""
+    try:
+        while piece := os.read(near, 65_536):
+            seen += piece
+    except OSError:  # all was read
+        pass
     os.close(near)
-    return seen
+    return seen.decode().replace("\r", "")
 
 
 def columns_of_row(line):
