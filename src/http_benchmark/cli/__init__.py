@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMMANDS: Final[dict[str, str]] = {
     "report": "write a page or pictures of results that are kept",
     "compare": "compare results that were kept: is the difference more than noise?",
+    "serve": "serve the httpbin-compatible target, alone or behind nginx",
 }
 """Subcommand (a module of this folder) -> what it does, in one line."""
 

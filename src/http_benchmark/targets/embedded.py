@@ -42,9 +42,9 @@ class Target:
     """What to trust, where the URL is https: a file."""
 
 
-def run_words(listener: socket.socket, *flags: str, application: str = APPLICATION) -> list[str]:
-    """What follows `python -m penstock` to serve at a socket that is open."""
-    return ["run", application, "--bind", f"fd://{listener.fileno()}", *_FLAGS, *flags]
+def run_words(bind: str, *flags: str) -> list[str]:
+    """What follows `python -m penstock` to serve the application at an address, in Penstock's words."""
+    return ["run", APPLICATION, "--bind", bind, *_FLAGS, *flags]
 
 
 @contextmanager
@@ -61,7 +61,8 @@ def embedded(*, tls: bool = False, unix: str | None = None, flags: Sequence[str]
     def is_ready(limit_s: float) -> None:
         ask(unix or ("127.0.0.1", port), limit_s, certificate=certificate)
 
-    with running("penstock", run_words(listener, *words, *flags), listener, is_ready) as pid:
+    words = run_words(f"fd://{listener.fileno()}", *words, *flags)
+    with running("penstock", words, listener, is_ready) as pid:
         yield Target(f"http{'s' if tls else ''}://{authority}/", pid, unix, certificate)
 
 

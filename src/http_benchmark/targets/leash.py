@@ -1,5 +1,5 @@
 """`python -m http_benchmark.targets.leash FD MODULE [ARGUMENT ...]`: a module as a program that ends with its
-parent.
+parent. With `--program PATH` for MODULE another program, as a child of this process, which passes signals on.
 
 FD is the reading end of a pipe whose other end only the parent holds and never writes to: the kernel closes
 it however the parent ends, `kill -9` included. Then this process is asked to end, and ends itself when it
@@ -12,6 +12,7 @@ import os
 import runpy
 import select
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -29,13 +30,34 @@ def _watch(fd: int, parent: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main() -> None:
-    """Run the module that was named, with the arguments after it."""
+def _run(words: list[str]) -> int:
+    """Run a program and return its exit code, as a shell tells it."""
+    fds = [int(each) for each in os.environ.pop("HTTP_BENCHMARK_FDS", "").split(",") if each]
+    process = subprocess.Popen(words, pass_fds=fds, process_group=0)  # noqa: S603 - what our owner named
+
+    def pass_on(number: int, _frame: object) -> None:
+        process.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, pass_on)
+    code = process.wait()
+    try:  # what it leaves behind when it is killed
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    return 128 - code if code < 0 else code
+
+
+def main() -> int:
+    """Run what was named, with the arguments after it."""
     fd, module = int(sys.argv[1]), sys.argv[2]
     threading.Thread(target=_watch, args=(fd, os.getppid()), name="leash", daemon=True).start()
+    if module == "--program":
+        return _run(sys.argv[3:])
     sys.argv[:] = [module, *sys.argv[3:]]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import http_benchmark
 from http_benchmark.errors import BenchmarkError, UsageError
@@ -46,30 +46,49 @@ def open_listener(unix: str | None = None, host: str = "127.0.0.1", port: int = 
     return listener
 
 
-def start(
-    module: str, arguments: Sequence[str], listener: socket.socket, stderr: int
-) -> tuple[subprocess.Popen[bytes], int]:
-    """Start a module as a program that has the socket, by its number; return it and its leash: the descriptor
-    whose closing ends it.
+class Child:
+    """A process that ends with us. It is in a session of its own: Ctrl-C is ours to hear, and it goes on
+    until it is stopped.
     """
-    inner, outer = os.pipe()
-    words = [sys.executable, "-P", "-m", "http_benchmark.targets.leash", str(inner), module, *arguments]
-    try:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-            cwd=_SOURCE.anchor,  # a penstock.toml in the user's folder, or above, is no business of ours
-            pass_fds=(inner, listener.fileno()),
-            env=_environment(),
-        )
-    except BaseException:
-        os.close(outer)
-        raise
-    finally:
-        os.close(inner)
-    return process, outer
+
+    def __init__(self, words: Sequence[str], fds: Sequence[int], stderr: int, **variables: str) -> None:
+        """`words`: what `python -m http_benchmark.targets.leash FD` takes. `fds`: what it has of ours."""
+        inner, self._leash = os.pipe()
+        self._is_loose = False
+        try:
+            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                [sys.executable, "-P", "-m", "http_benchmark.targets.leash", str(inner), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                cwd=_SOURCE.anchor,  # a penstock.toml in the user's folder, or above, is no business of ours
+                pass_fds=(inner, *fds),
+                env=_environment() | variables,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(self._leash)
+            raise
+        finally:
+            os.close(inner)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def stop(self) -> None:
+        """End it, politely at first, and wait for that."""
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+        try:
+            self.process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        finally:
+            if not self._is_loose:
+                self._is_loose = True
+                os.close(self._leash)
 
 
 def _environment() -> dict[str, str]:
@@ -93,29 +112,27 @@ def running(
     path = listener.getsockname() if listener.family == socket.AF_UNIX else None
     with tempfile.TemporaryFile() as told:
         with listener:
-            process, leash = start(module, arguments, listener, told.fileno())
+            child = Child([module, *arguments], [listener.fileno()], told.fileno())
         try:
-            try:
-                is_ready(_READY_S)
-            except OSError as error:
-                stop(process)
-                told.seek(0)
-                lines = told.read().decode("utf-8", "replace").strip().splitlines() or [str(error)]
-                raise BenchmarkError(f"the target does not start: {lines[-1]}") from error
-            yield process.pid
+            await_ready(child, is_ready, told)
+            yield child.pid
         finally:
-            stop(process)
-            os.close(leash)
+            child.stop()
             if path:
                 Path(path).unlink(missing_ok=True)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End it, politely at first, and wait for that."""
-    with suppress(ProcessLookupError):
-        process.terminate()
+def await_ready(child: Child, is_ready: Callable[[float], object], told: IO[bytes]) -> None:
+    """Return once the child serves; BenchmarkError, with the last line it told, when it does not."""
     try:
-        process.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        is_ready(_READY_S)
+    except OSError as error:
+        child.stop()
+        raise BenchmarkError(f"the target does not start: {last_line(told) or error}") from error
+
+
+def last_line(told: IO[bytes]) -> str:
+    """The last of what a process wrote to a file, "" for nothing."""
+    told.seek(0)
+    lines = told.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""
