@@ -19,6 +19,7 @@ from http_benchmark.engine.subject import Subject, make_subject
 from http_benchmark.errors import NothingMeasured, UsageError
 from http_benchmark.measurement.result import summarise
 from http_benchmark.measurement.turns import turns
+from http_benchmark.storage.environment import look_at_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -118,6 +119,7 @@ def _result_of(entry: _Entry, warnings: Sequence[str]) -> BenchmarkResult:
         url=wanted.url,
         concurrency=wanted.concurrency,
         config_snapshot=wanted.to_dict(),
+        environment=look_at_environment([entry.subject.adapter.distribution]),
         warnings=warnings,
     )
 

@@ -2,10 +2,15 @@
 
 They wait for each other once, before the first request, until all have made their clients; then never again.
 A thread learns the time from the reply it just had, so that the closed loop asks no clock of its own.
+
+With hundreds of threads the interpreter is asked to hand itself on so often (every 5 ms by each that waits
+for it) that it gets to little else. From 200 on it is asked more rarely while a round runs: 2,000 threads
+that wait half a second for each reply then do 3,980 requests a second instead of 150; 4,000 are possible.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 from queue import SimpleQueue
 from time import perf_counter_ns, sleep
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
 PAUSE_S: Final = 0.1
 """A worker that could not connect waits so long before it tries again."""
 _STACK_OCTETS: Final = 512 * 1024
+_MANY: Final = 200
+_SWITCH_INTERVAL_OF_MANY_S: Final = 0.1
 _LOOK_S: Final = 0.1
 """Who waits for a due time looks up so often whether the round was stopped."""
 
@@ -43,9 +50,12 @@ class ThreadCrew:
         self._threads: list[threading.Thread] = []
         self.failure: BaseException | None = None
         """What broke a worker, and is no error of a request."""
+        self._switch_interval_s = sys.getswitchinterval()
 
     def prepare(self) -> None:
         """Start the threads and have them make their clients; raise what that raised."""
+        if self._subject.concurrency >= _MANY:
+            sys.setswitchinterval(_SWITCH_INTERVAL_OF_MANY_S)
         before = threading.stack_size(_STACK_OCTETS)
         try:
             for number in range(self._subject.concurrency):
@@ -55,7 +65,7 @@ class ThreadCrew:
                 thread.start()
                 self._threads.append(thread)
         except RuntimeError:
-            self._gate.set()
+            self._leave()
             raise UsageError(
                 f"no more than {len(self._threads)} threads can be started here; "
                 "use a lower concurrency, or a client in the mode async"
@@ -64,7 +74,7 @@ class ThreadCrew:
             threading.stack_size(before)
         failures = [failure for _ in self._threads if (failure := self._made.get()) is not None]
         if failures:
-            self._gate.set()
+            self._leave()
             raise failures[0]
 
     def go(self, phases: Phases) -> None:
@@ -84,10 +94,16 @@ class ThreadCrew:
         timeout of their request.
         """
         until_ns = perf_counter_ns() + int(drain_s * 1e9)
-        for thread, recorder in zip(self._threads, self.recorders, strict=True):
+        for thread, recorder in zip(self._threads, self.recorders, strict=False):
             thread.join(max(0.0, (until_ns - perf_counter_ns()) / 1e9))
             if thread.is_alive():
                 recorder.give_up()
+        sys.setswitchinterval(self._switch_interval_s)
+
+    def _leave(self) -> None:
+        """Have all end that were started, and have sent nothing."""
+        self._gate.set()
+        self.finish(_LOOK_S)
 
     def _run(self, number: int) -> None:
         try:

@@ -73,7 +73,7 @@ def test_status_and_content_that_are_not_expected_are_errors(adapter, mode):
 @MODES
 def test_what_was_begun_in_the_warm_up_is_not_counted_and_its_connections_stay(adapter, mode):
     with trouble(Behaviour(delay_s=0.005)) as server:
-        result = measure(adapter, server.url, mode=mode, requests=40, warm_up_s=0.3)
+        result = measure(adapter, server.url, mode=mode, requests=40, warm_up_s=0.15)
 
         counts = server.counts()
     found = result.rounds[0]
@@ -119,7 +119,7 @@ def test_what_is_not_answered_within_the_drain_is_neither_success_nor_error(adap
 @MODES
 def test_concurrency_is_what_was_asked_for_also_when_some_replies_take_twenty_times_as_long(adapter, mode):
     with trouble(Behaviour(delay_s=0.005, slow_every=20)) as server:
-        result = measure(adapter, server.url, mode=mode, concurrency=8, duration_s=0.8, warm_up_s=0.2)
+        result = measure(adapter, server.url, mode=mode, concurrency=8, duration_s=0.6, warm_up_s=0.1)
 
     found = result.rounds[0]
     assert found.effective_concurrency == pytest.approx(8, rel=0.05)
@@ -153,11 +153,11 @@ def test_progress_is_told_while_it_runs(adapter, mode):
     seen = []
     with trouble(Behaviour(delay_s=0.002, error_every=10)) as server:
         result = measure(
-            adapter, server.url, mode=mode, warm_up_s=0.4, duration_s=0.6, watch=seen.append, name="it"
+            adapter, server.url, mode=mode, warm_up_s=0.3, duration_s=0.4, watch=seen.append, name="it"
         )
 
     assert seen[0].elapsed_s < 0 < seen[-1].elapsed_s
-    assert {(each.name, each.round, each.rounds, each.of_s) for each in seen} == {("it", 0, 1, 0.6)}
+    assert {(each.name, each.round, each.rounds, each.of_s) for each in seen} == {("it", 0, 1, 0.4)}
     assert 0 < seen[-1].requests <= result.requests_count
     assert 0 < seen[-1].errors <= result.error_count
     assert seen[-1].p99_ns >= seen[-1].p50_ns >= 2_000_000
