@@ -16,7 +16,9 @@ from http_benchmark.errors import NothingMeasured, UsageError
 from http_benchmark.histogram.correction import correct
 from http_benchmark.load.closed_loop import run_closed_loop
 from http_benchmark.load.connection import READY, RESTING
+from http_benchmark.load.open_loop import count_dropped, run_open_loop
 from http_benchmark.load.options import LoadOptions
+from http_benchmark.load.pacing import due_times, steady_times
 from http_benchmark.load.timetable import Timetable
 from http_benchmark.load.traffic import Traffic, clock_ns
 
@@ -41,8 +43,6 @@ def run_load(
     """Load the server and return what was measured. Ctrl-C, or `stop`, ends the round at once and still
     returns it. NothingMeasured when no connection can be opened.
     """
-    if options.rate_per_s is not None:
-        raise UsageError("load at a rate comes with a later version; leave the rate out")
     raise_file_limit(options.connections)
     run = _Run(scenario, options, stop)
     was_collecting = gc.isenabled()
@@ -90,10 +90,16 @@ class _Run:
                 traffic, begin=self._begin_measuring, is_stopped=self._is_stopped, now=clock_ns()
             )
             traffic.shots = traffic.messages.shots()
-            timetable.tick(clock_ns())  # without warm-up, measuring begins before the first request
-            self._send_first()
-            run_closed_loop(traffic, timetable)
+            if options.rate_per_s is None:
+                timetable.tick(clock_ns())  # without warm-up, measuring begins before the first request
+                self._send_first()
+                run_closed_loop(traffic, timetable)
+            else:
+                traffic.schedule = steady_times(clock_ns(), options.rate_per_s)
+                run_open_loop(traffic, timetable)
             end_ns = clock_ns()
+            if options.rate_per_s is not None and timetable.end_ns and not timetable.was_interrupted:
+                end_ns = timetable.end_ns  # all that was due until then was sent, or is dropped
             self._was_interrupted |= timetable.was_interrupted
             in_flight = self._drain(is_patient=not self._was_interrupted)
         except KeyboardInterrupt:
@@ -102,13 +108,15 @@ class _Run:
         now = clock_ns()
         if traffic.tally.start_ns is None:
             self._begin_measuring(now)
-        if options.requests is not None:
+        if options.requests is not None and not self._was_interrupted:
             end_ns = self._last_ns
+        elif options.rate_per_s is not None:
+            traffic.tally.dropped = count_dropped(traffic, end_ns or now)
         made = traffic.tally.to_round(
             number,
             timetable.started_at if timetable and timetable.started_at else time.time(),
             end_ns or now,
-            correct=_correct,
+            correct=None if options.rate_per_s is not None else _correct,
         )
         made.in_flight_at_end = in_flight
         made.was_interrupted = self._was_interrupted
@@ -162,6 +170,8 @@ class _Run:
         traffic.tally.begin(now, sum(c.phase == READY for c in traffic.connections))
         shots = traffic.messages.shots()
         traffic.shots = shots if self.options.requests is None else islice(shots, self.options.requests)
+        if self.options.rate_per_s is not None:
+            traffic.schedule = due_times(now, self.options)
         for c in traffic.connections:
             c.be_careful()
 

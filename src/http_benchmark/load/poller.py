@@ -1,27 +1,13 @@
-"""Which sockets are ready: epoll where the system has it, poll elsewhere, with the same five methods."""
+"""Which sockets are ready: epoll where the system has it, poll elsewhere, with the same methods."""
 
 from __future__ import annotations
 
 import select
-from typing import Final, Protocol
+from typing import Final
 
 READABLE: Final = 1
 WRITABLE: Final = 4
 """EPOLLIN and EPOLLOUT; POLLIN and POLLOUT have the same numbers."""
-
-
-class Poller(Protocol):
-    """What select.epoll is."""
-
-    def register(self, fd: int, eventmask: int, /) -> None: ...
-
-    def modify(self, fd: int, eventmask: int, /) -> None: ...
-
-    def unregister(self, fd: int, /) -> None: ...
-
-    def poll(self, timeout: float = -1, maxevents: int = -1, /) -> list[tuple[int, int]]: ...
-
-    def close(self) -> None: ...
 
 
 class PollPoller:
@@ -42,6 +28,6 @@ class PollPoller:
         """Nothing is held."""
 
 
-def make_poller() -> Poller:
+def make_poller() -> select.epoll | PollPoller:
     """Return the best there is."""
     return select.epoll() if hasattr(select, "epoll") else PollPoller()

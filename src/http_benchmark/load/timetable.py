@@ -29,9 +29,10 @@ class Timetable:
         self._begin = begin
         self._is_stopped = is_stopped
         self._start_ns = now + round(options.warm_up_s * 1e9)
-        self._end_ns: int | None = None
+        self.end_ns: int | None = None
+        """When sending ends; None: after a number of requests."""
         if options.requests is None:
-            self._end_ns = self._start_ns + round(options.duration_s * 1e9)
+            self.end_ns = self._start_ns + round(options.duration_s * 1e9)
         self._second_ns = self._start_ns + _SECOND_NS
         self._routine_every_ns = min(_ROUTINE_NS, max(_LEAST_ROUTINE_NS, round(options.timeout_s * 1e9 / 8)))
         self._routine_ns = now
@@ -53,7 +54,7 @@ class Timetable:
             while now >= self._second_ns:
                 tally.next_second()
                 self._second_ns += _SECOND_NS
-            if self._end_ns is not None and now >= self._end_ns:
+            if self.end_ns is not None and now >= self.end_ns:
                 return False
         if now >= self._routine_ns:
             traffic.expire(now)
@@ -66,8 +67,8 @@ class Timetable:
         late_ns = now - self._start_ns
         self._start_ns += late_ns
         self._second_ns += late_ns
-        if self._end_ns is not None:
-            self._end_ns += late_ns
+        if self.end_ns is not None:
+            self.end_ns += late_ns
         self.started_at = time.time()
         self._begin(now)
 
@@ -77,8 +78,8 @@ class Timetable:
             moments.append(self._start_ns)
         else:
             moments.append(self._second_ns)
-            if self._end_ns is not None:
-                moments.append(self._end_ns)
+            if self.end_ns is not None:
+                moments.append(self.end_ns)
         if self._traffic.resting:
             moments.append(max(now, min(c.rests_until_ns for c in self._traffic.resting)) + 1_000_000)
         return min(moments)

@@ -68,6 +68,11 @@ class Traffic:
         """`shots` has come to its end."""
         self.free: deque[Connection] = deque()
         """Connections that can take a request, longest free first; some may have ended meanwhile."""
+        self.schedule: Iterator[int] = iter(())
+        """Open loop: when requests are due that are later than `next_due_ns`."""
+        self.next_due_ns = 0
+        self.failures: deque[tuple[str, str]] = deque(maxlen=options.connections)
+        """Open loop: connections that could not be opened just now, each for one request that is due."""
         is_open_loop = options.rate_per_s is not None
         self.tally = Tally(is_open_loop=is_open_loop)
         plain = options.pipeline == 1 and options.requests_per_connection is None and not scenario.cookies
@@ -133,7 +138,9 @@ class Traffic:
             return
         kind, text = classify(error), f"{self.target.name}: {_text_of(error)}"
         self.refusal = kind, text
-        if self.is_sending and self.take() is not None:
+        if self.tally.is_open_loop:
+            self.failures.append((kind, text))
+        elif self.is_sending and self.take() is not None:
             self.tally.error(kind, text, now, now)
 
     def wake(self, now: int) -> None:
