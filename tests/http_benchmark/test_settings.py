@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from http_benchmark.configuration import BenchmarkConfiguration
@@ -109,3 +114,25 @@ def test_the_store_is_where_it_says(monkeypatch, tmp_path):
 
     assert ResultStorage().path == tmp_path / "mine.db"
     assert ResultStorage(tmp_path / "other.db").path == tmp_path / "other.db"
+
+
+def test_the_command_tells_a_wrong_one_in_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "http_benchmark", "history"],
+        cwd=tmp_path,
+        env=os.environ
+        | {
+            "HTTP_BENCHMARK_DEFAULT_CONCURRENCY": "many",
+            "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "http-benchmark: HTTP_BENCHMARK_DEFAULT_CONCURRENCY is 'many', but must be a whole number above 0\n"
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -22,6 +22,9 @@ COMMANDS: Final[dict[str, str]] = {
     "report": "write a page or pictures of results that are kept",
     "compare": "compare results that were kept: is the difference more than noise?",
     "serve": "serve the httpbin-compatible target, alone or behind nginx",
+    "history": "list what was measured so far, and tell whether the latest is out of the ordinary",
+    "show": "show all of one stored result",
+    "gate": "compare a result with its baseline, for CI: shut on a regression",
 }
 """Subcommand (a module of this folder) -> what it does, in one line."""
 

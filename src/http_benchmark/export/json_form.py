@@ -85,8 +85,8 @@ def read_results(path: str | os.PathLike[str]) -> list[BenchmarkResult]:
 
 
 def dump(results: Iterable[BenchmarkResult]) -> str:
-    """Return the text of an array of results, one line for each."""
-    lines = (json.dumps(to_json(each), ensure_ascii=False, allow_nan=False) for each in results)
+    """Return the text of an array of results, one line for each, in ASCII."""
+    lines = (json.dumps(to_json(each), allow_nan=False) for each in results)
     return "[" + ",\n ".join(lines) + "]\n"
 
 

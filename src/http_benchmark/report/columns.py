@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Final
 
 from http_benchmark.measurement.result import PERCENTILES
@@ -143,11 +144,12 @@ def _rate(result: BenchmarkResult) -> str:
 
 
 def _latency_lines(result: BenchmarkResult) -> list[tuple[str, str]]:
-    latency = result.merged()
-    percentiles = dict(zip(PERCENTILES, (ns / _NS for ns in latency.percentiles(PERCENTILES)), strict=True))
     named = {"mean": result.avg_response_time, "stdev": result.stdev_response_time}
     named |= {"min": result.min_response_time, "max": result.max_response_time}
-    lines = [("latency ms", named), ("", {f"p{percent:g}": s for percent, s in percentiles.items()})]
+    labels = {f"p{percent:g}": f"p{percent:g}_response_time".replace(".", "") for percent in PERCENTILES}
+    percentiles = {label: getattr(result, name) for label, name in labels.items()}
+    known = [{key: s for key, s in each.items() if not isnan(s)} for each in (named, percentiles)]
+    lines = list(zip(("latency ms", ""), known, strict=True))
     first = result.merged("first_octet")
     if first.total:
         shown = (50.0, 99.0)

@@ -165,7 +165,7 @@ def compare_results(results: Sequence[BenchmarkResult], metric: str = "requests_
     verdicts = []
     for at, rounds in enumerate(kept):
         if at != best:
-            verdicts.append(_compare_rounds(kept[best], rounds, measure, (labels[best], labels[at])))
+            verdicts.append(compare_rounds(kept[best], rounds, measure, (labels[best], labels[at])))
     return _holm(verdicts)
 
 
@@ -181,7 +181,8 @@ def labels_of(results: Sequence[BenchmarkResult]) -> list[str]:
     return [each.name for each in results]
 
 
-def _compare_rounds(a: list[Round], b: list[Round], measure: Metric, names: tuple[str, str]) -> Verdict:
+def compare_rounds(a: list[Round], b: list[Round], measure: Metric, names: tuple[str, str]) -> Verdict:
+    """Return whether the rounds of b differ from those of a; paired where they took turns."""
     paired = _took_turns(a, b)
     if paired:
         both = {each.number for each in a} & {each.number for each in b}

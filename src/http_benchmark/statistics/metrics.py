@@ -11,7 +11,7 @@ from http_benchmark.measurement.result import PERCENTILES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from http_benchmark.measurement.round import Round
+    from http_benchmark.measurement.round import Resources, Round
 
 BUCKET: Final = 0.01
 """Percentiles come from buckets; what differs by less may be one bucket."""
@@ -45,17 +45,37 @@ def _metrics() -> dict[str, Metric]:
         Metric("avg_response_time", "mean response time", False, lambda each: each.latency.mean_ns / 1e9),
         Metric("max_response_time", "greatest response time", False, lambda each: each.latency.max_ns / 1e9),
         *(_percentile(percent) for percent in PERCENTILES),
+        Metric("cpu_usage_avg", "CPU of the generator", False, lambda each: _cpu(each, each.generator)),
+        Metric("memory_usage_avg", "memory of the generator", False, lambda each: _memory(each.generator)),
+        Metric("server_cpu", "CPU of the server", False, lambda each: _cpu(each, each.server)),
+        Metric("server_memory", "memory of the server", False, lambda each: _memory(each.server)),
     ]
     return {metric.name: metric for metric in found}
 
 
+def _cpu(each: Round, used: Resources | None) -> float:
+    """In % of one core; 0.0 where nobody watched."""
+    return 100 * used.cpu_s / each.duration_s if used is not None and each.duration_s > 0 else 0.0
+
+
+def _memory(used: Resources | None) -> float:
+    """In MB; 0.0 where nobody watched."""
+    return used.rss_mb_mean if used is not None else 0.0
+
+
 METRICS: Final = _metrics()
-SHORT: Final = {"rps": "requests_per_second", "rate": "requests_per_second", "mean": "avg_response_time"}
+SHORT: Final = {
+    "rps": "requests_per_second",
+    "rate": "requests_per_second",
+    "mean": "avg_response_time",
+    "cpu": "cpu_usage_avg",
+    "memory": "memory_usage_avg",
+}
 
 
 def find_metric(name: str) -> Metric:
     """Return the metric of that name: that of a column, or a short one such as "p99", "rps" or "mean"."""
-    wanted = name.lower().replace(".", "")
+    wanted = name.lower().replace(".", "").replace("-", "_")
     for candidate in (wanted, SHORT.get(wanted, ""), f"{wanted}_response_time"):
         if candidate in METRICS:
             return METRICS[candidate]
