@@ -68,5 +68,5 @@ def _subcommand(words: Sequence[str]) -> str | None:
     if words[0] in COMMANDS:
         return words[0]
     close = get_close_matches(words[0], COMMANDS, 1)
-    meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
-    raise UsageError(f"no subcommand {words[0]!r}; {meant} A URL to measure goes behind --url")
+    meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}."
+    raise UsageError(f"no subcommand {words[0]!r}; {meant} (A URL to measure goes behind --url.)")

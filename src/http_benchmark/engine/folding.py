@@ -7,7 +7,7 @@ from operator import sub
 from typing import TYPE_CHECKING
 
 from http_benchmark.engine.phase import NS
-from http_benchmark.histogram.correction import correct
+from http_benchmark.histogram.correction import correct_closed_loop
 from http_benchmark.histogram.histogram import Histogram
 from http_benchmark.measurement.round import Round, Second
 
@@ -40,7 +40,7 @@ def fold(
         _add_open_loop(found, recorders)
         found.dropped = max(0, phase.schedule.due_before(end_ns) - _begun(found))
     elif found.latency.total:
-        found.corrected = correct(found.latency, max(1, found.latency.percentile(50)))
+        found.corrected = correct_closed_loop(found.latency)
     found.seconds = _seconds(recorders, begin_ns, end_ns)
     found.octets_sent = octets_of_body * _begun(found)
     _add_connections(found, recorders)

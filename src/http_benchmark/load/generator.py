@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from http_benchmark.errors import NothingMeasured, UsageError
-from http_benchmark.histogram.correction import correct
+from http_benchmark.histogram.correction import correct_closed_loop
 from http_benchmark.load.closed_loop import run_closed_loop
 from http_benchmark.load.connection import READY, RESTING
 from http_benchmark.load.open_loop import count_dropped, run_open_loop
@@ -25,7 +25,6 @@ from http_benchmark.load.traffic import Traffic, clock_ns
 if TYPE_CHECKING:
     import threading
 
-    from http_benchmark.histogram.histogram import Histogram
     from http_benchmark.load.scenario import Scenario
     from http_benchmark.measurement.round import Round
 
@@ -116,7 +115,7 @@ class _Run:
             number,
             timetable.started_at if timetable and timetable.started_at else time.time(),
             end_ns or now,
-            correct=None if options.rate_per_s is not None else _correct,
+            correct=None if options.rate_per_s is not None else correct_closed_loop,
         )
         made.in_flight_at_end = in_flight
         made.was_interrupted = self._was_interrupted
@@ -204,11 +203,6 @@ class _Run:
             for c in self.traffic.connections
             for request in c.requests
         )
-
-
-def _correct(latency: Histogram) -> Histogram:
-    """In a closed loop a connection is taken to ask as often as half of its replies let it."""
-    return correct(latency, latency.percentile(50)) if latency.percentile(50) else latency
 
 
 def _unreached(kind: str, text: str) -> str:

@@ -90,6 +90,13 @@ def corrected_columns(results: Sequence[BenchmarkResult]) -> list[Column]:
     return columns
 
 
+def how_corrected(results: Sequence[BenchmarkResult]) -> str:
+    """Return what corrected latencies mean here: measured in an open loop, estimated in a closed one."""
+    if all(result.config_snapshot.get("rate_per_s") for result in results):
+        return "from when each request was due"
+    return "estimated as if each connection had gone on asking at its average pace"
+
+
 def lines_of(result: BenchmarkResult) -> list[tuple[str, str]]:
     """Return title and text of each line that tells of one result alone."""
     given = result.config_snapshot.get("name")

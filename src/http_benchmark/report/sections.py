@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from http_benchmark.report.columns import columns_of, corrected_columns, legend_of
+from http_benchmark.report.columns import columns_of, corrected_columns, how_corrected, legend_of
 from http_benchmark.report.conditions import configurations, environments
 from http_benchmark.report.figures import show_harmless, show_number, show_time
 from http_benchmark.report.subjects import (
@@ -54,7 +54,7 @@ def show_results(results: Sequence[BenchmarkResult]) -> str:
     """Return the table of all figures, and that of corrected ones."""
     made = _section("Results", _table_of(columns_of(results)), legend_of(results))
     if columns := corrected_columns(results):
-        says = "As if each request had been sent when it was due, beside what was measured."
+        says = f"Beside what was measured: {how_corrected(results)}."
         made += _section("Corrected for coordinated omission", _table_of(columns), says)
     return made
 

@@ -10,7 +10,7 @@ import os
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
-from http_benchmark.report.columns import columns_of, corrected_columns, legend_of, lines_of
+from http_benchmark.report.columns import columns_of, corrected_columns, how_corrected, legend_of, lines_of
 from http_benchmark.report.figures import cells_of, fit, shorten, show_harmless, show_number
 from http_benchmark.report.grid import Column, lay_out
 from http_benchmark.report.subjects import all_errors, all_troubles, all_warnings, describe_subjects
@@ -85,7 +85,7 @@ class _Page:
     def corrected(self, results: Sequence[BenchmarkResult]) -> None:
         columns = corrected_columns(results)
         if columns:
-            title = "Corrected for coordinated omission, as if each request had been sent when it was due:"
+            title = f"Corrected for coordinated omission, {how_corrected(results)}:"
             self._paragraph([*self._wrapped(title, "dim"), *lay_out(columns, self._width, self._paint)])
 
     def errors(self, results: Sequence[BenchmarkResult]) -> None:

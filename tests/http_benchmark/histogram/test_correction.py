@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from http_benchmark.errors import UsageError
-from http_benchmark.histogram.correction import correct
+from http_benchmark.histogram.correction import correct, correct_closed_loop
 from http_benchmark.histogram.histogram import Histogram, edges_of, index_of
 
 SECOND = 10**9
@@ -61,6 +61,17 @@ def test_a_pause_of_a_second_shows_in_the_percentiles():
     assert corrected.percentile(99.9) == pytest.approx(0.90 * SECOND, rel=0.01)
     assert corrected.percentile(99.99) == pytest.approx(0.99 * SECOND, rel=0.02)
     assert corrected.max_ns == SECOND
+
+
+def test_a_closed_loop_is_taken_to_ask_at_its_average_pace():
+    # One connection for ten seconds, 1 ms each, and the server stands still for one second of them.
+    uncorrected = Histogram([1_000_000] * 9_000 + [SECOND])
+
+    corrected = correct_closed_loop(uncorrected)
+
+    assert uncorrected.percentile(99.9) == pytest.approx(1_000_000, rel=0.01)
+    assert corrected.percentile(50) == pytest.approx(1_000_000, rel=0.01)
+    assert corrected.percentile(99) == pytest.approx(0.9 * SECOND, rel=0.02)
 
 
 def test_the_cost_does_not_grow_with_counts_and_pauses():
