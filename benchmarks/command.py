@@ -40,6 +40,7 @@ NAMES = (
     "servers",
     "injection",
     "tls",
+    "rightness_engine",
     "rightness_monitor",
 )
 """Each a module with `measure(options) -> Report`."""

@@ -14,11 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from http_benchmark.engine.edges import edge_warnings
 from http_benchmark.engine.measuring import measure_round
 from http_benchmark.engine.subject import Subject, make_subject
 from http_benchmark.errors import NothingMeasured, UsageError
 from http_benchmark.measurement.result import summarise
 from http_benchmark.measurement.turns import turns
+from http_benchmark.statistics.doubts import doubts
+from http_benchmark.statistics.machine import look_at_machine, machine_warnings
 from http_benchmark.storage.environment import look_at_environment
 
 if TYPE_CHECKING:
@@ -87,6 +90,7 @@ def _measure(
     if not subjects:
         return []
     entries = [_Entry(subject) for subject in subjects]
+    machine = look_at_machine()
     with _stopping(stop) as ending:
         for number, entry in turns(entries, subjects[0].configuration.rounds):
             if ending.is_set():
@@ -105,10 +109,14 @@ def _measure(
         failures = [entry.failure for entry in entries if entry.failure is not None]
         raise failures[0] if failures else NothingMeasured("stopped before anything was measured")
     absent = [f"{_name(entry)}: {entry.failure}" for entry in entries if entry.failure is not None]
-    return [_result_of(entry, absent) for entry in measured]
+    of_machine = machine_warnings(machine, look_at_machine())
+    results = [_result_of(entry) for entry in measured]
+    for result in results:
+        result.warnings = [*absent, *edge_warnings(result), *doubts(result), *of_machine]
+    return results
 
 
-def _result_of(entry: _Entry, warnings: Sequence[str]) -> BenchmarkResult:
+def _result_of(entry: _Entry) -> BenchmarkResult:
     wanted = entry.subject.configuration
     return summarise(
         entry.rounds,
@@ -120,7 +128,6 @@ def _result_of(entry: _Entry, warnings: Sequence[str]) -> BenchmarkResult:
         concurrency=wanted.concurrency,
         config_snapshot=wanted.to_dict(),
         environment=look_at_environment([entry.subject.adapter.distribution]),
-        warnings=warnings,
     )
 
 
