@@ -21,9 +21,11 @@ from http_benchmark.load.options import LoadOptions
 from http_benchmark.load.pacing import due_times, steady_times
 from http_benchmark.load.timetable import Timetable
 from http_benchmark.load.traffic import Traffic, clock_ns
+from http_benchmark.measurement.round import Resources
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from http_benchmark.load.scenario import Scenario
     from http_benchmark.measurement.round import Round
@@ -37,13 +39,19 @@ _WAIT_S: Final = 0.05
 
 
 def run_load(
-    scenario: Scenario, options: LoadOptions, *, number: int = 0, stop: threading.Event | None = None
+    scenario: Scenario,
+    options: LoadOptions,
+    *,
+    number: int = 0,
+    stop: threading.Event | None = None,
+    start: Callable[[], None] | None = None,
 ) -> Round:
     """Load the server and return what was measured. Ctrl-C, or `stop`, ends the round at once and still
-    returns it. NothingMeasured when no connection can be opened.
+    returns it. NothingMeasured when no connection can be opened. `start` is called when all are open, and
+    returns when it is time for the first request: several generators begin together by it.
     """
     raise_file_limit(options.connections)
-    run = _Run(scenario, options, stop)
+    run = _Run(scenario, options, stop, start)
     was_collecting = gc.isenabled()
     gc.disable()
     try:
@@ -71,10 +79,19 @@ def raise_file_limit(connections: int) -> None:
 class _Run:
     """One round."""
 
-    def __init__(self, scenario: Scenario, options: LoadOptions, stop: threading.Event | None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        options: LoadOptions,
+        stop: threading.Event | None,
+        start: Callable[[], None] | None,
+    ) -> None:
         self.options = options
         self.traffic = Traffic(scenario, options)
         self._stop = stop
+        self._start = start
+        self._used = resource.getrusage(resource.RUSAGE_SELF)
+        """When measuring began."""
         self._was_interrupted = False
         self._last_ns = 0
 
@@ -85,6 +102,8 @@ class _Run:
         in_flight = 0
         try:
             self._open()
+            if self._start is not None:
+                self._start()
             timetable = Timetable(
                 traffic, begin=self._begin_measuring, is_stopped=self._is_stopped, now=clock_ns()
             )
@@ -99,11 +118,13 @@ class _Run:
             end_ns = clock_ns()
             if options.rate_per_s is not None and timetable.end_ns and not timetable.was_interrupted:
                 end_ns = timetable.end_ns  # all that was due until then was sent, or is dropped
+            used = self._cpu()
             self._was_interrupted |= timetable.was_interrupted
             in_flight = self._drain(is_patient=not self._was_interrupted)
         except KeyboardInterrupt:
             self._was_interrupted = True
             in_flight = self._count_in_flight()
+            used = self._cpu()
         now = clock_ns()
         if traffic.tally.start_ns is None:
             self._begin_measuring(now)
@@ -119,7 +140,14 @@ class _Run:
         )
         made.in_flight_at_end = in_flight
         made.was_interrupted = self._was_interrupted
+        made.generator = used
         return made
+
+    def _cpu(self) -> Resources:
+        """What this process has used since measuring began."""
+        before, now = self._used, resource.getrusage(resource.RUSAGE_SELF)
+        user_s, system_s = now.ru_utime - before.ru_utime, now.ru_stime - before.ru_stime
+        return Resources(cpu_s=user_s + system_s, user_s=user_s, system_s=system_s)
 
     def _is_stopped(self) -> bool:
         return self._stop is not None and self._stop.is_set()
@@ -165,6 +193,7 @@ class _Run:
 
     def _begin_measuring(self, now: int) -> None:
         """Warm-up is over: what is in flight belongs to it."""
+        self._used = resource.getrusage(resource.RUSAGE_SELF)
         traffic = self.traffic
         traffic.tally.begin(now, sum(c.phase == READY for c in traffic.connections))
         shots = traffic.messages.shots()

@@ -72,6 +72,8 @@ def _late(rounds: list[Round]) -> str:
 
 def _generator(result: BenchmarkResult) -> str:
     share = _busiest(result.rounds, [each.generator for each in result.rounds])
+    if result.client_type == "load":
+        share /= int(result.config_snapshot.get("processes", 1))
     if share < SATURATED:
         return ""
     if result.client_type == "load":
