@@ -2,8 +2,8 @@
 
 Each server runs alone on one processor, the load on another, in interleaved rounds. CPU time is that of
 all its processes, user and system; at saturation it, and not the rate, says what a request costs. Before
-it is timed a server must give the right answer. Workloads: `hello`, GET / as text; `api`, GET
-/users/42?verbose=true, converted parameters and JSON back.
+it is timed a server must give the right answer. This is `http-benchmark servers` with the answers in the
+table of the other programs here; use that command for anything more.
 """
 
 from __future__ import annotations
@@ -16,27 +16,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.command import main
-from benchmarks.load import has_wrk, load
+from benchmarks.load import load
+from benchmarks.peers import find_python
 from benchmarks.report import Options, Report
-from benchmarks.subject import free_port, serving
-from benchmarks.subjects import (
-    API,
-    HELLO,
-    WORKLOADS,
-    candidates,
-    make_command,
-    make_environment,
-    select_present,
-)
+from benchmarks.subjects import API, FILE, HELLO, WORKLOADS, definitions
 from benchmarks.timing import Figure, summarise
+from http_benchmark.servers.figures import cpus_of, rates_of
+from http_benchmark.servers.launch import Launch, default_cpus
+from http_benchmark.servers.load_process import Load, load_round
+from http_benchmark.servers.presence import Presence
+from http_benchmark.servers.rounds import Measured, Plan, measure_servers
 
 if TYPE_CHECKING:
     from benchmarks.subject import Subject
+    from http_benchmark.servers.definitions import Server
 
 _CONNECTIONS = 64
 _ROUNDS = 3
 _SECONDS = 2
 _WARM_UP_S = 1
+_QUICK = ("penstock", "penstock-inline", "penstock-threads", "penstock-async", "penstock-def")
 NO_WRK = "wrk: not on PATH; the load comes from Python, which limits rates: install the package wrk"
 
 
@@ -86,45 +85,50 @@ def measure(options: Options) -> Report:
 
 def measure_workloads(options: Options, workloads: tuple[str, ...]) -> Report:
     """Run the servers that have one of these workloads."""
-    known = candidates(options.peers)
-    names = [
-        name
-        for name, candidate in known.items()
-        if candidate.workloads.intersection(workloads)
-        and (not options.is_quick or name.startswith("penstock"))
-    ]
-    present, left_out = select_present(names, options.peers)
-    if options.is_quick:
-        left_out.append("peers: not with --quick")
-    if not has_wrk():
-        left_out.append(NO_WRK)
     figures: list[Figure] = []
+    left_out = ["peers: not with --quick"] if options.is_quick else []
     for workload in workloads:
-        able = [name for name in present if workload in known[name].workloads]
-        rounds: dict[str, list[Round]] = {name: [] for name in able}
-        for _ in range(1 if options.is_quick else _ROUNDS):
-            for name in able:
-                try:
-                    rounds[name].append(_start_and_run(name, workload, options))
-                except SystemExit as error:
-                    left_out.append(f"{name}, {workload}: {error}")
-        for name, done in rounds.items():
-            if done:
-                figures.append(summarise(workload, name, [one.rate_per_s for one in done], "req/s"))
-                figures.append(summarise(workload, name, [one.cpu_us for one in done], "us CPU/req"))
+        servers = [
+            server
+            for server in definitions().servers.values()
+            if workload in server.workloads and (not options.is_quick or server.name in _QUICK)
+        ]
+        presence = Presence(sys.executable, find_python(options.peers), servers)
+        missing = {server.name: presence.missing(server) for server in servers}
+        left_out += [what for what in missing.values() if what]
+        for measured in _measure([each for each in servers if not missing[each.name]], workload, options):
+            if measured.left_out:
+                left_out.append(f"{measured.server.name}, {workload}: {measured.left_out}")
+                continue
+            name = measured.server.name
+            figures.append(summarise(workload, name, rates_of(measured.rounds), "req/s"))
+            figures.append(summarise(workload, name, cpus_of(measured.rounds), "us CPU/req"))
     return Report(sorted(figures, key=lambda figure: (figure.case, figure.unit), reverse=True), left_out)
 
 
-def _start_and_run(name: str, workload: str, options: Options) -> Round:
-    candidate = candidates(options.peers)[name]
-    port = free_port()
+def _measure(servers: list[Server], workload: str, options: Options) -> list[Measured]:
+    server_cpus, load_cpus = default_cpus()
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        command = make_command(candidate, port, folder)
-        with serving(command, port, make_environment(), folder / "log") as subject:
-            return run_round(
-                subject, workload, 1 if options.is_quick else _SECONDS, 0 if options.is_quick else _WARM_UP_S
-            )
+        launch = Launch(
+            here=FILE.parent,
+            static=Path(made),
+            python=sys.executable,
+            peers=find_python(options.peers),
+            cpus=server_cpus,
+        )
+        plan = Plan(
+            workload=definitions().workloads[workload],
+            launch=launch,
+            load=Load(
+                connections=_CONNECTIONS,
+                duration_s=0.3 if options.is_quick else _SECONDS,
+                warm_up_s=0 if options.is_quick else _WARM_UP_S,
+                cpus=load_cpus,
+            ),
+            rounds=1 if options.is_quick else _ROUNDS,
+            make_load=load_round,
+        )
+        return measure_servers(servers, plan)
 
 
 if __name__ == "__main__":

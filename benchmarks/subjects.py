@@ -1,36 +1,47 @@
-"""The servers there are to compare, with the command of each, how its application is named, and what it
-needs.
+"""The servers of servers.toml, for the programs here that start them in ways of their own.
 
-All run with one worker process and without an access log. A peer's application answers the same requests
-with the same content; what else they do is theirs: raw ASGI and WSGI ones neither route nor convert.
+Commands, applications and workloads are in that file alone; what is started plainly is started by
+`http-benchmark servers`, or by `servers.py`.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.peers import find_python, how_to_get, importable
+from benchmarks.peers import find_python
+from http_benchmark.servers.definitions import read_definitions
+from http_benchmark.servers.placeholders import user_name
+from http_benchmark.servers.presence import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-APPS = Path(__file__).resolve().parent / "apps"
+    from http_benchmark.servers.definitions import Definitions
+
+FILE = Path(__file__).resolve().with_name("servers.toml")
+APPS = FILE.parent / "apps"
 
 HELLO = "hello"
 API = "api"
 INJECTION = "injection"
-WORKLOADS = {
-    HELLO: ("/", b"Hello, World!"),
-    API: ("/users/42?verbose=true", {"id": 42, "name": "user-42", "verbose": True}),
-    INJECTION: (
-        "/items/42?token=ada&page=3",
-        {"id": 42, "open": True, "user": "ada", "trail": 1, "from": 40},
-    ),
-}
+
+
+@cache
+def definitions() -> Definitions:
+    """Return what the file says."""
+    return read_definitions(FILE)
+
+
+def _right(name: str) -> tuple[str, Any]:
+    workload = definitions().workloads[name]
+    return workload.path, workload.content.encode() if workload.kind == "text" else workload.content
+
+
+WORKLOADS = {name: _right(name) for name in (HELLO, API, INJECTION)}
 """Workload -> target, and the content that is right: octets, or a value in JSON."""
 
 
@@ -41,81 +52,45 @@ class Candidate(NamedTuple):
     """`{port}` and `{folder}` (an empty one, for configuration) are put in."""
     workloads: frozenset[str]
     needs: tuple[str, ...] = ()
-    """Modules of the peers' interpreter, or one program after a `$`."""
+    files: Mapping[str, str] = {}
+    """What is written into the folder."""
 
 
 def candidates(peers: Path | None) -> dict[str, Candidate]:
     """Return every server known here by name; ours first."""
-    hello, both = frozenset({HELLO}), frozenset({HELLO, API})
-    injection = frozenset({INJECTION})
-    python = find_python(peers)
-    ours = (
-        sys.executable,
-        "-m",
-        "penstock",
-        "run",
-        "--port",
-        "{port}",
-        "--no-access-log",
-        "--idle-timeout",
-        "600",
-    )
-    quiet = ("--port", "{port}", "--no-access-log", "--log-level", "error", "--timeout-keep-alive", "600")
-    uvicorn = (python, "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", *quiet)
-    granian = (python, "-m", "granian", "--port", "{port}", "--no-ws", "--log-level", "error", "--interface")
-    fastwsgi = "import fastwsgi, raw_wsgi; fastwsgi.run(raw_wsgi.app, '127.0.0.1', {port})"
-    fast = ("uvicorn", "uvloop", "httptools")
+    places = {"{python}": sys.executable, "{peers}": find_python(peers), "{here}": str(FILE.parent)}
     return {
-        "penstock": Candidate((*ours, "penstock_apps:on_loop"), both),
-        "penstock-threads": Candidate((*ours, "penstock_apps:in_threads"), both),
-        "penstock-inline": Candidate((*ours, "penstock_apps:inline"), both),
-        "penstock-async": Candidate((*ours, "injection_penstock:on_loop"), injection),
-        "penstock-def": Candidate((*ours, "injection_penstock:in_threads"), injection),
-        "fastapi-async": Candidate((*uvicorn, "injection_fastapi:on_loop"), injection, (*fast, "fastapi")),
-        "fastapi-def": Candidate((*uvicorn, "injection_fastapi:in_threads"), injection, (*fast, "fastapi")),
-        "nginx": Candidate(("nginx", "-c", "{folder}/nginx.conf"), hello, ("$nginx",)),
-        "fastwsgi": Candidate((python, "-c", fastwsgi), hello, ("fastwsgi",)),
-        "granian-wsgi": Candidate((*granian, "wsgi", "raw_wsgi:app"), hello, ("granian",)),
-        "granian-rsgi": Candidate((*granian, "rsgi", "raw_rsgi:app"), hello, ("granian",)),
-        "uvicorn": Candidate((*uvicorn, "raw_asgi:app"), hello, fast),
-        "fastapi": Candidate((*uvicorn, "fastapi_app:app"), both, (*fast, "fastapi")),
-        "litestar": Candidate((*uvicorn, "litestar_app:app"), both, (*fast, "litestar")),
-        "blacksheep": Candidate((*uvicorn, "blacksheep_app:app"), both, (*fast, "blacksheep")),
+        server.name: Candidate(
+            tuple(_fill(part, places) for part in server.command),
+            frozenset(server.workloads),
+            server.needs,
+            server.files,
+        )
+        for server in definitions().servers.values()
     }
+
+
+def _fill(text: str, places: Mapping[str, str]) -> str:
+    for word, value in places.items():
+        text = text.replace(word, value)
+    return text
 
 
 def select_present(names: Iterable[str], peers: Path | None) -> tuple[list[str], list[str]]:
     """Return which of the named servers can be started, and for each other what is missing."""
-    known = candidates(peers)
-    wanted = {need for name in names for need in known[name].needs if not need.startswith("$")}
-    there = importable(peers, sorted(wanted)) if wanted else set()
-    present, left_out = [], []
-    for name in names:
-        missing = [need for need in known[name].needs if not _is_there(need, there)]
-        if missing:
-            left_out += [_how_to_get(need) for need in missing]
-        else:
-            present.append(name)
-    return present, left_out
-
-
-def _is_there(need: str, modules: set[str]) -> bool:
-    return shutil.which(need[1:]) is not None if need.startswith("$") else need in modules
-
-
-def _how_to_get(need: str) -> str:
-    return (
-        f"{need[1:]}: not on PATH; install the package of that name"
-        if need.startswith("$")
-        else how_to_get(need)
-    )
+    servers = [definitions().servers[name] for name in names]
+    presence = Presence(sys.executable, find_python(peers), servers)
+    missing = {server.name: presence.missing(server) for server in servers}
+    present = [name for name, what in missing.items() if not what]
+    return present, [what for what in missing.values() if what]
 
 
 def make_command(candidate: Candidate, port: int, folder: Path) -> list[str]:
     """Return the command with port and folder put in; what it reads is written into the folder."""
-    if candidate.command[0] == "nginx":
-        (folder / "nginx.conf").write_text(_NGINX.replace("PORT", str(port)).replace("FOLDER", str(folder)))
-    return [part.replace("{port}", str(port)).replace("{folder}", str(folder)) for part in candidate.command]
+    places = {"{port}": str(port), "{folder}": str(folder), "{static}": str(folder), "{user}": user_name()}
+    for name, text in candidate.files.items():
+        (folder / name).write_text(_fill(text, places), "utf-8")
+    return [_fill(part, places) for part in candidate.command]
 
 
 def make_environment() -> dict[str, str]:
@@ -125,15 +100,3 @@ def make_environment() -> dict[str, str]:
     return os.environ | {
         "PYTHONPATH": os.pathsep.join([str(APPS), str(Path(penstock.__file__).parent.parent)])
     }
-
-
-_NGINX = """
-worker_processes 1; daemon off; pid FOLDER/nginx.pid; error_log /dev/null; worker_rlimit_nofile 20000;
-events { worker_connections 10000; }
-http {
-    access_log off; keepalive_requests 100000000; keepalive_timeout 600;
-    client_body_temp_path FOLDER/b; proxy_temp_path FOLDER/p; fastcgi_temp_path FOLDER/f;
-    uwsgi_temp_path FOLDER/u; scgi_temp_path FOLDER/s;
-    server { listen 127.0.0.1:PORT; location = / { default_type text/plain; return 200 "Hello, World!"; } }
-}
-"""

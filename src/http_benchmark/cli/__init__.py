@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, str]] = {
     "history": "list what was measured so far, and tell whether the latest is out of the ordinary",
     "show": "show all of one stored result",
     "gate": "compare a result with its baseline, for CI: shut on a regression",
+    "servers": "measure servers beside each other: started, checked, loaded in turns",
 }
 """Subcommand (a module of this folder) -> what it does, in one line."""
 
