@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 from http_benchmark.cli.chosen import add_database_option
 from http_benchmark.errors import UsageError
 from http_benchmark.export.csv_form import write_csv
-from http_benchmark.export.json_form import dump
+from http_benchmark.export.json_form import dump, read_results
 from http_benchmark.report.figures import can_show, fit, show_column_ms, show_harmless, show_number
 from http_benchmark.report.grid import Column, lay_out
 from http_benchmark.statistics.metrics import find_metric
 from http_benchmark.statistics.trend import trend_of
+from http_benchmark.storage.database import check_writable
 from http_benchmark.storage.environment import differences
 from http_benchmark.storage.rows import RESULT_FIELDS
 from http_benchmark.storage.store import ResultStorage
@@ -53,6 +54,13 @@ def describe(parser: argparse.ArgumentParser) -> None:
         default="requests_per_second",
         help="what the trend is of: rate, mean, p50, p99, ...; default rate",
     )
+    parser.add_argument(
+        "--add",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="first put the results of a JSON file into the database, such as one that was kept beside it",
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print them whole, as JSON")
     form.add_argument("--csv", action="store_true", help="print them as CSV, one line for each")
@@ -61,7 +69,10 @@ def describe(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print results and return the exit code."""
     store = ResultStorage(options.database)
-    if not store.path.exists():
+    read = [(path, read_results(path)) for path in options.add]
+    if read:
+        check_writable(store.path)
+    elif not store.path.exists():
         raise UsageError(f"{store.path} does not exist: nothing was kept there; --database names another")
     if options.limit is not None and options.limit < 1:
         raise UsageError(f"limit is {options.limit}, but must be above 0")
@@ -69,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
     if metric.name not in RESULT_FIELDS:
         raise UsageError(f"{metric.phrase} is kept of each round, and not of a result: take another --metric")
     since = None if options.since is None else read_moment(options.since, datetime.now(UTC))
+    for path, results in read:
+        _add(path, results, store)
     found = store.find_results(
         name=options.name,
         client=options.client,
@@ -88,6 +101,16 @@ def run(options: argparse.Namespace) -> int:
         _print_table(found[: options.limit or ROWS][::-1])
         _print_trends(found, metric.name, higher_is_better=metric.higher_is_better)
     return 0
+
+
+def _add(path: str, results: Sequence[BenchmarkResult], store: ResultStorage) -> None:
+    """Put results that are not there yet into the database."""
+    known = {each.id for each in store.find_results(with_rounds=False)}
+    new = [each for each in results if each.id not in known]
+    for each in new:
+        store.save_result(each)
+    there = f", {len(results) - len(new)} were there already" if len(new) < len(results) else ""
+    print(fit(f"{show_harmless(path)}: {len(new)} added{there}", sys.stderr), file=sys.stderr)
 
 
 def read_moment(text: str, now: datetime) -> datetime:

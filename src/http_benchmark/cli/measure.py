@@ -182,13 +182,22 @@ def run(options: argparse.Namespace) -> int:
 
     outputs.check(options)
     chosen = choose_clients(options)
+    target = ""
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         if options.url is None:
             from http_benchmark.targets.embedded import embedded
 
-            options.url = stack.enter_context(embedded()).url + PATHS.get(options.method, "get")
+            path = PATHS.get(options.method, "get")
+            options.url = stack.enter_context(embedded()).url + path
+            target = (
+                f"{options.method} /{path} embedded"  # its port differs each time, and names are to be alike
+            )
         configurations = [configure(options, adapter, mode, len(chosen)) for adapter, mode in chosen]
+        if target:
+            configurations = [
+                each if each.name else each.but(name=f"{each.client} {target}") for each in configurations
+            ]
         planned_s = sum(each.duration_s + each.rounds * each.warm_up_s for each in configurations)
         live = stack.enter_context(Live(sys.stderr, is_quiet=options.quiet, planned_s=planned_s))
         results = measure_in_turns(configurations, watch=live.watch, stop=stop)

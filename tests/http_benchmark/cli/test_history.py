@@ -14,7 +14,7 @@ import pytest
 from http_benchmark.cli import main
 from http_benchmark.cli.history import read_moment, sparkline
 from http_benchmark.errors import UsageError
-from http_benchmark.export.json_form import from_json
+from http_benchmark.export.json_form import dump, from_json
 from http_benchmark.storage.store import ResultStorage
 from tests.http_benchmark.made_results import make_full_result, make_result
 from tests.http_benchmark.storage.test_schema import make_reference
@@ -202,6 +202,30 @@ def test_a_wrong_call_is_told_in_one_line(store, capsys, words, said):
     assert (code, out) == (2, "")
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_results_of_files_are_put_into_the_database_once(store, capsys, tmp_path):
+    results = [make_full_result(), make_result()]
+    (tmp_path / "one.json").write_text(dump(results[:1]))
+    (tmp_path / "both.json").write_text(dump(results))
+
+    code, out, err = call(capsys, "history", "--add", "one.json", "--add", "both.json")
+
+    assert (code, err) == (0, "one.json: 1 added\nboth.json: 1 added, 1 were there already\n")
+    assert len(out.splitlines()) == 3
+    assert {each.id: each for each in store.get_all_results()} == {each.id: each for each in results}
+
+
+def test_a_file_that_holds_no_results_adds_nothing(store, capsys, tmp_path):
+    (tmp_path / "none.json").write_text("{}")
+
+    code, out, err = call(capsys, "history", "--add", "none.json")
+
+    assert (code, out) == (2, "")
+    assert (
+        err == "http-benchmark: none.json: this JSON is no result: it has no format 'http-benchmark result'\n"
+    )
+    assert not store.path.exists()
 
 
 def test_nothing_kept_so_far_is_told_and_makes_no_file(store, capsys):

@@ -17,6 +17,7 @@ from http_benchmark.errors import StorageError, UsageError
 from http_benchmark.histogram.histogram import Histogram
 from http_benchmark.measurement.round import Resources, Round, Sample, Second
 from http_benchmark.storage import rows, schema
+from http_benchmark.storage.database import writing
 from http_benchmark.storage.store import ResultStorage
 from tests.http_benchmark.made_results import make_full_result, make_result
 
@@ -229,6 +230,18 @@ def test_the_log_beside_the_file_is_gone_after_each_call(store):
     assert query(store, "PRAGMA journal_mode") == [("wal",)]
 
 
+def test_readers_read_while_one_writes(store):
+    result = make_full_result()
+    store.save_result(result)
+
+    with writing(store.path) as connection:
+        rows.put(connection, make_full_result())
+
+        assert ResultStorage(store.path, busy_timeout_s=0.0).get_all_results() == [result]
+
+    assert len(store.get_all_results()) == 2
+
+
 def test_parts_go_with_their_result(store):
     result = make_full_result()
     store.save_result(result)
@@ -245,6 +258,7 @@ def test_parts_go_with_their_result(store):
 
 WRITER = """
 import sys
+from http_benchmark.storage.database import writing
 from http_benchmark.storage.store import ResultStorage
 from tests.http_benchmark.made_results import make_full_result
 print("ready", flush=True)
@@ -287,6 +301,7 @@ def test_several_processes_write_at_once_into_a_file_that_none_has_made(store):
 
 KILLED = """
 import os, signal, sqlite3, sys
+from http_benchmark.storage.database import writing
 from http_benchmark.storage.store import ResultStorage
 from http_benchmark.storage import database, rows
 from tests.http_benchmark.made_results import make_full_result
