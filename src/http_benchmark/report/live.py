@@ -118,15 +118,19 @@ class _Lines:
         self._end_round()
 
     def _end_round(self) -> None:
-        if self._last is not None and not self._is_told:
+        if self._last is not None and not self._is_told and self._last.elapsed_s >= 0:
             self._print(self._last)
 
     def _print(self, progress: Progress) -> None:
         self._is_told = True
-        of = f" of {show_age(progress.of_s)}" if progress.of_s else ""
-        time = "warming up" if progress.elapsed_s < 0 else f"{show_age(progress.elapsed_s)}{of}"
-        line = f"{show_harmless(progress.name)}: round {progress.round + 1}/{progress.rounds}, {time}: "
-        self._stream.write(fit(f"{line}{'  '.join(_facts(progress, _mean_rate(progress)))}\n", self._stream))
+        line = f"{show_harmless(progress.name)}: round {progress.round + 1}/{progress.rounds}, "
+        if progress.elapsed_s < 0:
+            line += "warming up"
+        else:
+            of = f" of {show_age(progress.of_s)}" if progress.of_s else ""
+            facts = "  ".join(_facts(progress, _mean_rate(progress)))
+            line += f"{show_age(progress.elapsed_s)}{of}: {facts}"
+        self._stream.write(fit(f"{line}\n", self._stream))
         self._stream.flush()
 
 

@@ -31,7 +31,7 @@ def _trace(series: Series) -> dict[str, Any]:
     symbol = _SYMBOLS[series.subject % len(_SYMBOLS)]
     trace: dict[str, Any] = {
         "name": _plain(series.name),
-        "x": [_plain(each) if isinstance(each, str) else each for each in series.x],
+        "x": list(series.x),
         "y": list(series.y),
         "hoverlabel": {"namelength": -1},
     }
@@ -62,15 +62,18 @@ def _axis(axis: Axis) -> dict[str, Any]:
     if axis.scale == "log":
         made |= {"type": "log"}
     elif axis.scale == "names":
-        made |= {"type": "category"}
+        made |= {"range": [-0.5, len(axis.ticks) - 0.5], "showgrid": False, "zeroline": False}
     if axis.from_zero:
         made["rangemode"] = "tozero"
     if axis.ticks:
-        made |= {"tickvals": [value for value, _ in axis.ticks], "ticktext": [text for _, text in axis.ticks]}
+        made |= {
+            "tickvals": [value for value, _ in axis.ticks],
+            "ticktext": [_plain(text) for _, text in axis.ticks],
+        }
     elif axis.scale == "log":
         made |= {"dtick": "D2", "tickformat": "~r"}
     else:
-        made |= {"tickformat": ",~r"} if axis.scale == "linear" else {}
+        made |= {"tickformat": ",~r"}
     return made
 
 

@@ -20,7 +20,7 @@ _DECADES = 5
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Values of an axis that is `linear` or `log`, from one place to another."""
+    """Values of an axis, from one place to another."""
 
     axis: Axis
     low: float
@@ -54,6 +54,8 @@ def make_scale(axis: Axis, values: Iterable[float], start: float, end: float) ->
         known = [value for value in values if value > 0] or [1.0]
         low, high = min(known), max(known)
         return Scale(axis, low, high if high > low * 1.01 else low * 2, start, end)
+    if axis.scale == "names":
+        return Scale(axis, -0.5, len(axis.ticks) - 0.5, start, end)
     known = list(values) or [0.0]
     low, high = min(known), max(known)
     if axis.from_zero:

@@ -51,12 +51,17 @@ def show_told(results: Sequence[BenchmarkResult], verdicts: Sequence[Sentence], 
 
 
 def show_results(results: Sequence[BenchmarkResult]) -> str:
-    """Return the table of all figures, and that of corrected ones."""
-    made = _section("Results", _table_of(columns_of(results)), legend_of(results))
-    if columns := corrected_columns(results):
-        says = f"Beside what was measured: {how_corrected(results)}."
-        made += _section("Corrected for coordinated omission", _table_of(columns), says)
-    return made
+    """Return the table of all figures."""
+    return _section("Results", _table_of(columns_of(results)), legend_of(results))
+
+
+def show_corrected(results: Sequence[BenchmarkResult]) -> str:
+    """Return the table of corrected latencies; nothing where there are none."""
+    columns = corrected_columns(results)
+    if not columns:
+        return ""
+    says = f"Beside what was measured: {how_corrected(results)}."
+    return _section("Corrected for coordinated omission", _table_of(columns), says)
 
 
 def show_errors(results: Sequence[BenchmarkResult]) -> str:

@@ -13,8 +13,6 @@ from http_benchmark.report.figures import cells_of, shorten
 from http_benchmark.report.scales import make_scale
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from http_benchmark.report.charts.chart import Chart, Series
     from http_benchmark.report.scales import Scale
 
@@ -24,6 +22,8 @@ _LEFT, _RIGHT, _BOTTOM = 84, 24, 64
 _LETTER = 7.4
 """Width of most letters in the size of the legend."""
 _LONGEST = 32
+_FEW = 24
+"""Points of a line that are each marked."""
 _INK, _FAINT, _GRID = "#1f2328", "#59636e", "#dfe3e8"
 
 
@@ -31,17 +31,7 @@ def draw_svg(chart: Chart) -> str:
     """Return the picture."""
     legend, top = _legend(chart)
     y = make_scale(chart.y, _heights(chart), HEIGHT - _BOTTOM, top)
-    names = list(dict.fromkeys(str(x) for each in chart.series for x in each.x))
-    if chart.x.scale == "names":
-        room = (WIDTH - _LEFT - _RIGHT) / len(names)
-        places = {name: _LEFT + room * (at + 0.5) for at, name in enumerate(names)}
-        marks = _name_ticks(places, room)
-        drawn = [_draw(each, [places[str(x)] for x in each.x], y, room * 0.5) for each in chart.series]
-    else:
-        values = [float(x) for each in chart.series for x in each.x]
-        scale = make_scale(chart.x, values, _LEFT, WIDTH - _RIGHT)
-        marks = _x_ticks(scale, top)
-        drawn = [_draw(each, [scale.at(float(x)) for x in each.x], y, 0) for each in chart.series]
+    x = make_scale(chart.x, [value for each in chart.series for value in each.x], _LEFT, WIDTH - _RIGHT)
     title = escape(chart.title)
     size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     font = f'font-family="system-ui, Helvetica, Arial, sans-serif" font-size="13" fill="{_FAINT}"'
@@ -54,8 +44,8 @@ def draw_svg(chart: Chart) -> str:
         f'<text x="20" y="32" font-size="20" font-weight="600" fill="{_INK}">{title}</text>',
         *legend,
         *_y_ticks(y),
-        *marks,
-        *drawn,
+        *(_name_ticks(x) if chart.x.scale == "names" else _x_ticks(x, top)),
+        *(_draw(each, x, y) for each in chart.series),
         _text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 16, chart.x.title),
         f"<text {turned}>{escape(chart.y.title)}</text>",
         "</svg>",
@@ -89,32 +79,35 @@ def _heights(chart: Chart) -> list[float]:
     return [*known, *(high for each in chart.series for high in each.high)]
 
 
-def _draw(series: Series, places: Sequence[float], y: Scale, width: float) -> str:
-    heights = [None if each is None else y.at(each) for each in series.y]
-    points = [(x, up) for x, up in zip(places, heights, strict=True) if up is not None]
+def _draw(series: Series, x: Scale, y: Scale) -> str:
+    places = [(x.at(at), None if up is None else y.at(up)) for at, up in zip(series.x, series.y, strict=True)]
+    points = [(left, up) for left, up in places if up is not None]
     colour = _colour(series)
     if series.kind == "bars":
-        return "".join(_bar(x, up, y, width, colour) for x, up in points) + "".join(
-            f'<path d="M{x - 9:.1f} {y.at(high):.1f}h18m-9 0V{y.at(low):.1f}m-9 0h18" fill="none"'
+        width = x.at(0.5) - x.at(0)
+        return "".join(_bar(left, up, y, width, colour) for left, up in points) + "".join(
+            f'<path d="M{x.at(at) - 9:.1f} {y.at(high):.1f}h18m-9 0V{y.at(low):.1f}m-9 0h18" fill="none"'
             f' stroke="{_INK}" stroke-width="2"/>'
-            for x, low, high in zip(places, series.low, series.high, strict=True)
+            for at, low, high in zip(series.x, series.low, series.high, strict=True)
         )
     if series.kind == "dots":
-        return "".join(
-            f'<circle cx="{x:.1f}" cy="{up:.1f}" r="4" fill="{colour}" stroke="#ffffff"/>' for x, up in points
-        )
+        return "".join(_dot(left, up, 4, colour) for left, up in points)
     steps, pen = [], "M"
-    for x, up in zip(places, heights, strict=True):
+    for left, up in places:
         if up is None:
             pen = "M"
         else:
-            steps.append(f"{pen}{x:.1f} {up:.1f}")
+            steps.append(f"{pen}{left:.1f} {up:.1f}")
             pen = "L"
     dash = ' stroke-dasharray="6 4"' if series.kind == "dashes" else ""
     path = f'<path d="{"".join(steps)}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
-    if len(points) > 24:
+    if len(points) > _FEW:
         return path
-    return path + "".join(f'<circle cx="{x:.1f}" cy="{up:.1f}" r="3" fill="{colour}"/>' for x, up in points)
+    return path + "".join(_dot(left, up, 3, colour) for left, up in points)
+
+
+def _dot(left: float, up: float, radius: int, colour: str) -> str:
+    return f'<circle cx="{left:.1f}" cy="{up:.1f}" r="{radius}" fill="{colour}"/>'
 
 
 def _bar(x: float, up: float, y: Scale, width: float, colour: str) -> str:
@@ -141,9 +134,11 @@ def _x_ticks(scale: Scale, top: float) -> list[str]:
     ]
 
 
-def _name_ticks(places: dict[str, float], room: float) -> list[str]:
-    longest = max(4, int(room / _LETTER))
-    return [_text(place, HEIGHT - _BOTTOM + 20, shorten(name, longest)) for name, place in places.items()]
+def _name_ticks(scale: Scale) -> list[str]:
+    longest = max(4, int((scale.at(1) - scale.at(0)) / _LETTER))
+    return [
+        _text(scale.at(place), HEIGHT - _BOTTOM + 20, shorten(name, longest)) for place, name in scale.ticks()
+    ]
 
 
 def _text(x: float, y: float, text: str) -> str:

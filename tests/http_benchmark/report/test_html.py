@@ -130,7 +130,7 @@ def test_each_chart_has_a_heading_a_description_and_a_table(hostile):
         assert description.startswith(f"{title}: ") and len(description) > 60
         assert 1 <= rows <= 80 and columns >= 2
     assert page.evaluate("document.querySelectorAll('h1').length") == 1
-    assert page.texts("h2")[:4] == ["Verdict", "Warnings", "Results", "Corrected for coordinated omission"]
+    assert page.texts("h2")[:4] == ["Verdict", "Warnings", "Results", "Errors"]
     assert page.evaluate("document.documentElement.lang") == "en"
 
 

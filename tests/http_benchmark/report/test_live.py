@@ -163,6 +163,17 @@ def test_a_long_round_has_a_line_every_few_seconds(monkeypatch):
     assert len(stream.getvalue().splitlines()) == 5  # at 5, 10, 15, 20 and at the end
 
 
+def test_warming_up_is_told_when_it_takes_long_and_is_no_figure(monkeypatch):
+    stream, clock = io.StringIO(), iter(range(1000))
+    monkeypatch.setattr(live, "monotonic", lambda: next(clock) / 4)
+
+    with Live(stream) as shown:
+        for at in range(50):
+            shown.watch(look(elapsed_s=at / 4 - 13))
+
+    assert stream.getvalue().splitlines() == ["httpx: round 1/3, warming up"] * 2
+
+
 def test_the_screen_is_drawn_five_times_a_second_at_most(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):

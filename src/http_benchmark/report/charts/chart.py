@@ -27,7 +27,7 @@ class Axis:
     title: str
     scale: Literal["linear", "log", "names"] = "linear"
     ticks: Sequence[tuple[float, str]] = ()
-    """Value and text; none: whoever draws chooses."""
+    """Value and text; none: whoever draws chooses. Of names, all: 0, 1, 2 and so on."""
     from_zero: bool = False
 
 
@@ -38,7 +38,7 @@ class Series:
     name: str
     subject: int
     """Whose they are: the number of the result; it decides the colour."""
-    x: Sequence[float | str]
+    x: Sequence[float]
     y: Sequence[float | None]
     kind: Literal["line", "dashes", "dots", "bars"] = "line"
     low: Sequence[float] = ()

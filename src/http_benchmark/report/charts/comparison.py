@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 _TAIL = 0.025
 _SAYS = (
     "The bar is the middle of the rounds, the line on it its 95 % interval (bootstrap over rounds), each dot"
-    " one round."
+    " a round, the first to the left."
 )
+_DOTS = (0.07, 0.2)
+"""Where they stand, beside the middle of the bar."""
 
 
 def rate_bars(results: Sequence[BenchmarkResult]) -> Chart | None:
@@ -85,12 +87,15 @@ def _bars(results: Sequence[BenchmarkResult], key: str, title: str, axis: Axis, 
     for subject, (label, found) in enumerate(zip(labels, values, strict=True)):
         middle = middle_of_pairs(found)
         low, high = interval_of_pairs(found, _TAIL) if len(found) > 1 else (middle, middle)
-        series.append(Series(label, subject, [label], [middle], "bars", [max(low, 0.0)], [high]))
-        series.append(Series(f"{label}, rounds", subject, [label] * len(found), found, "dots"))
+        series.append(Series(label, subject, [subject], [middle], "bars", [max(low, 0.0)], [high]))
+        step = (_DOTS[1] - _DOTS[0]) / max(len(found) - 1, 1)
+        places = [subject + _DOTS[0] + step * at for at in range(len(found))]
+        series.append(Series(f"{label}, rounds", subject, places, found, "dots"))
         shown = [show_number(each) for each in (middle, low, high, min(found), max(found))]
         rows.append([label, shown[0], f"{shown[1]} to {shown[2]}", shown[3], shown[4]])
     head = ["client", "middle", "95 % interval", "least round", "greatest round"]
-    return Chart(key, title, _SAYS, Axis("", "names"), axis, series, head, rows)
+    names = Axis("", "names", [(float(at), label) for at, label in enumerate(labels)])
+    return Chart(key, title, _SAYS, names, axis, series, head, rows)
 
 
 def _p99_ms(each: Round) -> float:

@@ -18,7 +18,7 @@
 
   const layout = (chart, colours) => ({
     ...chart.layout,
-    xaxis: {...axis(chart.layout.xaxis, colours), showgrid: chart.layout.xaxis.type !== "category"},
+    xaxis: axis(chart.layout.xaxis, colours),
     yaxis: axis(chart.layout.yaxis, colours),
     paper_bgcolor: colours.card,
     plot_bgcolor: colours.card,
