@@ -39,6 +39,16 @@ def test_the_distribution_is_that_of_an_exact_sort():
     assert x == sorted(x) and y == sorted(y)
 
 
+def test_tiny_times_of_a_correction_leave_room_for_the_others():
+    result = make_result(rounds=1)
+    result.rounds[0].corrected = Histogram([1, 1000, *[10**7] * 1000])
+
+    measured, corrected = charts_of([result])["latency-distribution"].series
+
+    assert min(corrected.y) == min(measured.y) == result.min_response_time * 1e3
+    assert max(corrected.y) == 10.0
+
+
 def test_rounds_follow_each_other_with_a_gap_between():
     chart = charts_of([make_result(rounds=3)])["latency-over-time"]
 

@@ -34,6 +34,8 @@ def distribution(results: Sequence[BenchmarkResult]) -> Chart | None:
     if not found:
         return None
     most = max(histogram.total for *_, histogram, _ in found)
+    # A correction adds times down to next to nothing; they would leave a line no room for the others.
+    least_ns = min((each[2].min_ns for each in found if not each[3]), default=0)
     columns = [histogram.percentiles(_TABLE) for *_, histogram, _ in found]
     corrected = " Dashed: corrected for coordinated omission." if any(each[3] for each in found) else ""
     return Chart(
@@ -44,7 +46,7 @@ def distribution(results: Sequence[BenchmarkResult]) -> Chart | None:
         x=Axis("requests", "log", [tick for tick in _TICKS if tick[0] <= most]),
         y=Axis("latency, ms", "log"),
         series=[
-            Series(label, subject, *points_of(histogram), kind="dashes" if is_corrected else "line")
+            Series(label, subject, *points_of(histogram, least_ns), kind="dashes" if is_corrected else "line")
             for label, subject, histogram, is_corrected in found
         ],
         head=["percent", *(label for label, *_ in found)],
@@ -56,13 +58,15 @@ def distribution(results: Sequence[BenchmarkResult]) -> Chart | None:
     )
 
 
-def points_of(histogram: Histogram) -> tuple[list[float], list[float]]:
-    """Return x, which is 1 / (1 - share), and milliseconds, of a histogram that is not empty."""
+def points_of(histogram: Histogram, least_ns: int = 0) -> tuple[list[float], list[float]]:
+    """Return x, which is 1 / (1 - share), and milliseconds, of a histogram that is not empty. What is shorter
+    than `least_ns` is drawn as that.
+    """
     indexes = sorted(histogram.counts)
     total = histogram.total
-    x, y = [1.0], [histogram.min_ns / 1e6]
+    x, y = [1.0], [max(histogram.min_ns, least_ns) / 1e6]
     for index, below in zip(indexes, accumulate(histogram.counts[index] for index in indexes), strict=True):
         if below < total and (right := total / (total - below)) >= x[-1] * _NEXT:
             x.append(right)
-            y.append(min(edges_of(index)[1], histogram.max_ns) / 1e6)
+            y.append(max(min(edges_of(index)[1], histogram.max_ns), least_ns) / 1e6)
     return [*x, float(total)], [*y, histogram.max_ns / 1e6]
