@@ -172,14 +172,22 @@ def _warn(baseline: BenchmarkResult, current: BenchmarkResult, checks: Sequence[
     told = [f"{_label(each.metric)}: {each.note}" for each in checks if each.note]
     old, new = baseline.environment, current.environment
     told += [f"not the same machine or software: {each}" for each in differences(old, new)]
-    old, new = baseline.config_snapshot, current.config_snapshot
+    old, new = _load(baseline), _load(current)
     told += [
         f"not the same load: {key} was {old[key]} and is {new[key]}"
-        for key in sorted(old.keys() & new.keys() - _HARMLESS)
+        for key in sorted(old.keys() & new.keys())
         if old[key] != new[key]
     ]
     for each in told:
         print(fit(f"http-benchmark: {show_harmless(each)}", sys.stderr), file=sys.stderr)
+
+
+def _load(result: BenchmarkResult) -> dict[str, Any]:
+    """What was asked of the server; of its URL without host and port, which differ from run to run."""
+    found = {key: value for key, value in result.config_snapshot.items() if key not in _HARMLESS}
+    if isinstance(url := found.get("url"), str):
+        found["url"] = "/" + url.partition("://")[2].partition("/")[2]
+    return found
 
 
 def _label(metric: str) -> str:

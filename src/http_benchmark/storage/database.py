@@ -97,7 +97,7 @@ def _check_file(path: Path) -> None:
         raise StorageError(f"results cannot be kept in {path}: it is no file")
     if not os.access(path, os.W_OK):
         raise StorageError(f"results cannot be kept in {path}: it cannot be written")
-    _check_folder(path)  # the write-ahead log stands beside it
+    _check_folder(path.resolve())  # the write-ahead log stands beside the file itself
     try:
         with _telling(path), closing(_connect(path, "rw", 0.0)) as connection:
             schema.version_of(connection)

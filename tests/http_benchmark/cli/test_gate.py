@@ -134,8 +134,11 @@ def test_files_of_several_results_are_compared_one_by_one(store, capsys, tmp_pat
 
 
 def test_what_makes_the_answer_doubtful_is_told(store, capsys):
-    keep(store, days=1, environment={"python": "3.11.7"})
+    before = make_result(environment={"python": "3.11.7"})
+    before.config_snapshot |= {"url": "http://127.0.0.1:8000/get", "duration_s": 5.0}
+    store.save_result(before)
     current = make_result(environment={"python": "3.13.0"}, concurrency=10)
+    current.config_snapshot |= {"url": "http://127.0.0.1:8001/get", "duration_s": 9.0}
     current.config_snapshot["headers"] = {"Accept": "text/html"}
     store.save_result(current)
 
@@ -147,6 +150,14 @@ def test_what_makes_the_answer_doubtful_is_told(store, capsys):
         "http-benchmark: not the same load: headers was {'Accept': '*/*'} and is {'Accept': 'text/html'}",
     ]
     assert "python" not in out
+
+    current.config_snapshot["url"] = "http://127.0.0.1:8001/post"
+    current.id = "another"
+    store.save_result(current)
+    assert (
+        "not the same load: url was /get and is /post"
+        in gate(capsys, "--max-regression", "5%", "--baseline", before.id)[2]
+    )
 
 
 def test_noise_passes_and_is_told_and_shuts_when_it_is_to(store, capsys):

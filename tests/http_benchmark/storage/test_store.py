@@ -213,6 +213,16 @@ def test_the_path_comes_from_the_environment(monkeypatch, tmp_path):
     assert ResultStorage().path == Path("benchmark_results.db")
 
 
+@pytest.mark.parametrize("name", ["a?b=c&d.db", "a#b%20c.db", "ünï 'quoted\".db", ":memory:", "-flag.db"])
+def test_a_file_may_have_any_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    result = make_full_result()
+    ResultStorage(name).save_result(result)
+
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+    assert ResultStorage(name).get_all_results() == [result]
+
+
 def test_the_same_result_is_not_stored_twice(store):
     result = make_full_result()
     store.save_result(result)
