@@ -94,7 +94,7 @@ def test_waiting_for_a_server_that_stands_still_is_part_of_the_corrected_times()
 
 
 def test_a_connection_that_ends_is_opened_again():
-    with lying(closing(HELLO)) as server:
+    with lying(closing(HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))) as server:
         made = load(server.url, rate_per_s=1_000.0, requests=50, connections=2)
 
     assert (made.requests + made.error_count, set(made.errors)) == (50, set())
