@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS: Final[dict[str, str]] = {
+    "load": "load a server with raw requests over many connections",
     "report": "write a page or pictures of results that are kept",
     "compare": "compare results that were kept: is the difference more than noise?",
     "serve": "serve the httpbin-compatible target, alone or behind nginx",

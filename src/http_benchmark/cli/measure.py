@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from http_benchmark.cli import Parser, outputs
 from http_benchmark.cli.interruption import stopping
+from http_benchmark.cli.values import not_negative, positive, whole
 from http_benchmark.configuration import METHODS, BenchmarkConfiguration
 from http_benchmark.errors import MissingLibrary, UsageError
 from http_benchmark.settings import read_settings
@@ -110,67 +111,41 @@ def _add_course_options(parser: argparse.ArgumentParser, concurrency: int, durat
     group = parser.add_argument_group("the course")
     group.add_argument(
         "--concurrency",
-        type=_whole,
+        type=whole,
         default=concurrency,
         metavar="N",
         help=f"requests at a time; default {concurrency}",
     )
     group.add_argument(
         "--duration",
-        type=_positive,
+        type=positive,
         default=duration_s,
         metavar="S",
         help=f"seconds measured of each client, all rounds together; default {duration_s:g}",
     )
-    group.add_argument("--requests", type=_whole, metavar="N", help="stop after so many, not after a time")
+    group.add_argument("--requests", type=whole, metavar="N", help="stop after so many, not after a time")
     group.add_argument(
         "--rate",
-        type=_positive,
+        type=positive,
         metavar="R",
         help="open loop: so many requests a second are due, come what may",
     )
     group.add_argument(
-        "--rate-to", type=_positive, metavar="R", help="open loop: the rate at the end of each round"
+        "--rate-to", type=positive, metavar="R", help="open loop: the rate at the end of each round"
     )
     group.add_argument(
         "--warmup",
-        type=_not_negative,
+        type=not_negative,
         metavar="S",
         help="seconds before each round that do not count; default a quarter of the round, at most 1",
     )
     group.add_argument(
-        "--rounds", type=_whole, metavar="N", help=f"default 1, and {COMPARED_ROUNDS} when comparing"
+        "--rounds", type=whole, metavar="N", help=f"default 1, and {COMPARED_ROUNDS} when comparing"
     )
     group.add_argument(
-        "--timeout", type=_positive, default=30.0, metavar="S", help="of one request; default 30"
+        "--timeout", type=positive, default=30.0, metavar="S", help="of one request; default 30"
     )
     group.add_argument("--name", default="", help="under which the result is found again")
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or above")
-    return value
-
-
-_not_negative = _seconds
-
-
-def _positive(text: str) -> float:
-    value = _seconds(text)
-    if not value:
-        raise argparse.ArgumentTypeError(f"{text!r} must be above 0")
-    return value
 
 
 def run(options: argparse.Namespace) -> int:

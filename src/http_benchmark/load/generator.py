@@ -19,6 +19,7 @@ from http_benchmark.load.connection import READY, RESTING
 from http_benchmark.load.open_loop import count_dropped, run_open_loop
 from http_benchmark.load.options import LoadOptions
 from http_benchmark.load.pacing import due_times, steady_times
+from http_benchmark.load.teller import Teller
 from http_benchmark.load.timetable import Timetable
 from http_benchmark.load.traffic import Traffic, clock_ns
 from http_benchmark.measurement.round import Resources
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from http_benchmark.engine.progress import Progress
     from http_benchmark.load.scenario import Scenario
     from http_benchmark.measurement.round import Round
 
@@ -43,15 +45,21 @@ def run_load(
     options: LoadOptions,
     *,
     number: int = 0,
+    rounds: int = 1,
+    name: str = "",
+    watch: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
     start: Callable[[], None] | None = None,
 ) -> Round:
     """Load the server and return what was measured. Ctrl-C, or `stop`, ends the round at once and still
     returns it. NothingMeasured when no connection can be opened. `start` is called when all are open, and
-    returns when it is time for the first request: several generators begin together by it.
+    returns when it is time for the first request: several generators begin together by it. `watch` is told
+    four times a second how far it has come, with the name and the numbers given.
     """
     raise_file_limit(options.connections)
     run = _Run(scenario, options, stop, start)
+    if watch is not None:
+        run.teller = Teller(run.traffic, watch, name=name, number=number, rounds=rounds)
     was_collecting = gc.isenabled()
     gc.disable()
     try:
@@ -90,6 +98,7 @@ class _Run:
         self.traffic = Traffic(scenario, options)
         self._stop = stop
         self._start = start
+        self.teller: Teller | None = None
         self._used = resource.getrusage(resource.RUSAGE_SELF)
         """When measuring began."""
         self._was_interrupted = False
@@ -105,7 +114,11 @@ class _Run:
             if self._start is not None:
                 self._start()
             timetable = Timetable(
-                traffic, begin=self._begin_measuring, is_stopped=self._is_stopped, now=clock_ns()
+                traffic,
+                begin=self._begin_measuring,
+                is_stopped=self._is_stopped,
+                tell=None if self.teller is None else self.teller.tell,
+                now=clock_ns(),
             )
             traffic.shots = traffic.messages.shots()
             if options.rate_per_s is None:

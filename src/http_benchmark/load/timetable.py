@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from http_benchmark.load.traffic import Traffic
 
 _SECOND_NS: Final = 1_000_000_000
+_TELL_NS: Final = 250_000_000
 _ROUTINE_NS: Final = 250_000_000
 _LEAST_ROUTINE_NS: Final = 10_000_000
 
@@ -22,12 +23,20 @@ class Timetable:
     """Of one round, from the first request to the end of sending."""
 
     def __init__(
-        self, traffic: Traffic, *, begin: Callable[[int], None], is_stopped: Callable[[], bool], now: int
+        self,
+        traffic: Traffic,
+        *,
+        begin: Callable[[int], None],
+        is_stopped: Callable[[], bool],
+        tell: Callable[[int, int, int | None], None] | None,
+        now: int,
     ) -> None:
         options = traffic.options
         self._traffic = traffic
         self._begin = begin
         self._is_stopped = is_stopped
+        self._tell = tell
+        self._tell_ns = now + _TELL_NS
         self._start_ns = now + round(options.warm_up_s * 1e9)
         self.end_ns: int | None = None
         """When sending ends; None: after a number of requests."""
@@ -59,6 +68,9 @@ class Timetable:
         if now >= self._routine_ns:
             traffic.expire(now)
             self._routine_ns = now + self._routine_every_ns
+        if self._tell is not None and now >= self._tell_ns:
+            self._tell(now, self._start_ns, self.end_ns)
+            self._tell_ns = now + _TELL_NS
         traffic.wake(now)
         self.milestone_ns = self._next(now)
         return True
@@ -74,6 +86,8 @@ class Timetable:
 
     def _next(self, now: int) -> int:
         moments = [self._routine_ns]
+        if self._tell is not None:
+            moments.append(self._tell_ns)
         if self._traffic.tally.start_ns is None:
             moments.append(self._start_ns)
         else:

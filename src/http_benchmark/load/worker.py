@@ -25,6 +25,7 @@ from http_benchmark.monitor.sampler import Sampler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from http_benchmark.engine.progress import Progress
     from http_benchmark.load.options import LoadOptions
     from http_benchmark.load.scenario import Scenario
     from http_benchmark.measurement.round import Round
@@ -46,9 +47,15 @@ class Task(NamedTuple):
 
 
 def run_part(
-    task: Task, *, stop: threading.Event | None = None, start: Callable[[], None] | None = None
+    task: Task,
+    *,
+    rounds: int = 1,
+    name: str = "",
+    watch: Callable[[Progress], None] | None = None,
+    stop: threading.Event | None = None,
+    start: Callable[[], None] | None = None,
 ) -> Round:
-    """Run one part, and watch this process meanwhile. `start`, `stop`: as of `run_load`."""
+    """Run one part, and watch this process meanwhile. The rest is as of `run_load`."""
     with ExitStack() as stack:
         sampler = Sampler("self", with_children=False)
         began = []
@@ -58,7 +65,16 @@ def run_part(
                 start()
             began.append(stack.enter_context(sampler))
 
-        made = run_load(task.scenario, task.options, number=task.number, stop=stop, start=begin)
+        made = run_load(
+            task.scenario,
+            task.options,
+            number=task.number,
+            rounds=rounds,
+            name=name,
+            watch=watch,
+            stop=stop,
+            start=begin,
+        )
     warm_up_s = task.options.warm_up_s
     if made.generator is not None and began:
         made.generator.samples = [
