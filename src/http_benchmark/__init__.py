@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from http_benchmark.configuration import BenchmarkConfiguration
-    from http_benchmark.engine.progress import Progress
     from http_benchmark.engine.runner import BenchmarkRunner, measure_in_turns
     from http_benchmark.errors import (
         BenchmarkError,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from http_benchmark.histogram.histogram import Histogram
+    from http_benchmark.measurement.progress import Progress
     from http_benchmark.measurement.result import BenchmarkResult
     from http_benchmark.statistics.comparison import compare_results
     from http_benchmark.storage.store import ResultStorage
@@ -36,7 +36,7 @@ _PLACES = {
     "Histogram": "http_benchmark.histogram.histogram",
     "MissingLibrary": "http_benchmark.errors",
     "NothingMeasured": "http_benchmark.errors",
-    "Progress": "http_benchmark.engine.progress",
+    "Progress": "http_benchmark.measurement.progress",
     "ResultStorage": "http_benchmark.storage.store",
     "StorageError": "http_benchmark.errors",
     "UsageError": "http_benchmark.errors",

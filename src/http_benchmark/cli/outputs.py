@@ -2,7 +2,7 @@
 
 The same options for every command that measures. `--output` decides by the ending of its path what is
 written; the rest are for those who want several. Whatever cannot be written is said before anything is
-measured, where it can be known; what fails afterwards is kept elsewhere (`storage/fallback.py`), because
+measured, where it can be known; what fails afterwards is kept elsewhere (`export/fallback.py`), because
 figures are dear.
 """
 
@@ -130,7 +130,7 @@ def deliver(
 
 
 def _keep(results: Sequence[BenchmarkResult], database: str) -> tuple[int, str | None]:
-    from http_benchmark.storage.fallback import keep
+    from http_benchmark.export.fallback import keep
 
     kept = keep(results, database, sys.stderr)
     return kept.exit_code, database if kept.ids else None

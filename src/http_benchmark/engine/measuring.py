@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from http_benchmark.engine.descriptors import make_room
 from http_benchmark.engine.folding import fold
 from http_benchmark.engine.phase import NS, plan_phases
-from http_benchmark.engine.progress import Progress
 from http_benchmark.engine.stretch import drain_s
 from http_benchmark.engine.tasks import TaskCrew
 from http_benchmark.engine.threads import ThreadCrew
 from http_benchmark.engine.watching import LOOK_S, Watcher
 from http_benchmark.errors import NothingMeasured
+from http_benchmark.measurement.progress import Progress
 from http_benchmark.monitor.sampler import Sampler
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from http_benchmark.clients.adapter import Adapter
     from http_benchmark.configuration import BenchmarkConfiguration
-    from http_benchmark.engine.progress import Progress
+    from http_benchmark.measurement.progress import Progress
     from http_benchmark.measurement.result import BenchmarkResult
     from http_benchmark.measurement.round import Round
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from http_benchmark.engine.phase import Phase
-    from http_benchmark.engine.progress import Progress
     from http_benchmark.engine.recorder import Recorder
+    from http_benchmark.measurement.progress import Progress
 
 LOOK_S: Final = 0.25
 _SAMPLE: Final = 400

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self, TextIO
 
-    from http_benchmark.engine.progress import Progress
+    from http_benchmark.measurement.progress import Progress
 
 REDRAW_S: Final = 0.2
 LINE_S: Final = 5.0

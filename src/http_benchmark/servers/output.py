@@ -100,7 +100,7 @@ def check_paths(options: argparse.Namespace) -> None:
 
 
 def _keep(results: Sequence[BenchmarkResult], database: str) -> int:
-    from http_benchmark.storage.fallback import keep
+    from http_benchmark.export.fallback import keep
 
     return keep(results, database, sys.stderr).exit_code
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from http_benchmark.engine.progress import Progress
+from http_benchmark.measurement.progress import Progress
 from http_benchmark.report import live
 from http_benchmark.report.live import Live, spark
 
@@ -25,7 +25,7 @@ WAIT_S = 60.0
 # Tells of two subjects in turns, as the engine does; waits for a line on stdin before it ends.
 PROGRAM = """
 import sys
-from http_benchmark.engine.progress import Progress
+from http_benchmark.measurement.progress import Progress
 from http_benchmark.report import live
 
 live.REDRAW_S = 0.0

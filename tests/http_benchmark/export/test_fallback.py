@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from http_benchmark.errors import StorageError, UsageError
+from http_benchmark.export.fallback import keep
 from http_benchmark.export.json_form import dump, from_json, read_results, to_json
 from http_benchmark.storage.database import check_writable
-from http_benchmark.storage.fallback import keep
 from http_benchmark.storage.store import ResultStorage
 from tests.http_benchmark.made_results import make_full_result, make_result
 
@@ -70,7 +70,7 @@ def test_a_locked_database_costs_the_patience_once_and_no_result(path, temporary
 LIMITED = """
 import resource, sys
 from http_benchmark.export.json_form import read_results
-from http_benchmark.storage.fallback import keep
+from http_benchmark.export.fallback import keep
 (result,) = read_results(sys.argv[2])
 limit = int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -115,7 +115,7 @@ from pathlib import Path
 from http_benchmark.errors import UsageError
 from http_benchmark.export.json_form import read_results
 from http_benchmark.storage.database import check_writable
-from http_benchmark.storage.fallback import keep
+from http_benchmark.export.fallback import keep
 from http_benchmark.storage.store import ResultStorage
 
 folder, source = Path(sys.argv[1]), sys.argv[2]
