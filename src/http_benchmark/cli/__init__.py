@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "show": "show all of one stored result",
     "gate": "compare a result with its baseline, for CI: shut on a regression",
     "servers": "measure servers beside each other: started, checked, loaded in turns",
+    "clients": "list the client libraries that can be measured here, and how they are made equal",
 }
 """Subcommand (a module of this folder) -> what it does, in one line."""
 

@@ -26,6 +26,8 @@ MODULES: Final = (
     "aiohttp",
     "urllib3",
     "pycurl",
+    "requestx",
+    "niquests",
     "http_client",
     "penstock_raw",
 )

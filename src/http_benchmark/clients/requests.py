@@ -33,10 +33,10 @@ class _Client:
             pool = requests.adapters.HTTPAdapter(
                 pool_connections=1, pool_maxsize=wiring.connections, max_retries=0, pool_block=True
             )
-            pool.poolmanager.pool_classes_by_scheme = urllib3_pools.make_pool_classes(self._counter)
+            urllib3_pools.count_connections(pool.poolmanager, self._counter)
             session.mount(scheme, pool)
         if not wiring.verify:
-            urllib3_pools.silence_insecure_requests()
+            urllib3_pools.silence_insecure_requests(load("urllib3.exceptions", urllib3_pools.INSTALL))
         self._timeout_s = wiring.timeout_s
         self._call: Call | None = None
         self._words: dict[str, Any] = {}
@@ -82,15 +82,8 @@ class _Client:
 
 def classify(error: BaseException) -> str | None:
     """Return the class of an error of requests."""
-    faults = load("requests.exceptions", INSTALL)
-    if isinstance(error, faults.Timeout):
-        return "timeout"
-    if isinstance(error, faults.SSLError):
-        return "tls"
-    if isinstance(error, faults.RequestException):
-        inner = next((part for part in error.args if isinstance(part, BaseException)), None)
-        return urllib3_pools.classify(inner) if inner is not None else "protocol"
-    return urllib3_pools.classify(error)
+    outer = load("requests.exceptions", INSTALL)
+    return urllib3_pools.classify_wrapped(error, outer, load("urllib3.exceptions", urllib3_pools.INSTALL))
 
 
 ADAPTER = Adapter(

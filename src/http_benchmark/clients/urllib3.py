@@ -31,7 +31,7 @@ class _Client:
             retries=False,
             **_make_trust(verify=wiring.verify),
         )
-        self._pools.pool_classes_by_scheme = urllib3_pools.make_pool_classes(self._counter)
+        urllib3_pools.count_connections(self._pools, self._counter)
         self._call: Call | None = None
         self._words: dict[str, Any] = {}
 
@@ -69,7 +69,7 @@ class _Client:
 
 def _make_trust(*, verify: bool) -> dict[str, Any]:
     if not verify:
-        urllib3_pools.silence_insecure_requests()
+        urllib3_pools.silence_insecure_requests(load("urllib3.exceptions", INSTALL))
         return {"cert_reqs": "CERT_NONE"}
     trusted = find_authorities()
     return {"cert_reqs": "CERT_REQUIRED", "ca_certs": trusted.file, "ca_cert_dir": trusted.folder}

@@ -6,11 +6,11 @@ An async client runs in a loop of its own, in this thread, as the engine does it
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import contextmanager
 
 from http_benchmark.clients.adapter import Call, Exchange, Wiring
 from http_benchmark.clients.registry import adapters, find_adapter, is_installed
+from http_benchmark.engine.faults import classify
 
 SUBJECTS = [
     (name, mode) for name, adapter in adapters().items() if is_installed(adapter) for mode in adapter.modes
@@ -69,27 +69,5 @@ def open_client(subject, connections=1, timeout_s=30.0, verify=True, http2=False
 
 
 def class_of(name, error):
-    """The class of an error: what the adapter says of it, or what the standard library's error in it is."""
-    told = find_adapter(name).classify
-    seen = set()
-    waiting = [error]
-    while waiting:
-        each = waiting.pop(0)
-        if not isinstance(each, BaseException) or id(each) in seen:
-            continue
-        seen.add(id(each))
-        if told and (found := told(each)):
-            return found
-        for kind, types in _KINDS.items():
-            if isinstance(each, types):
-                return kind
-        waiting += [each.__cause__, each.__context__, *each.args]
-    return "other"
-
-
-_KINDS = {
-    "reset": (ConnectionResetError, BrokenPipeError),
-    "refused": ConnectionRefusedError,
-    "tls": ssl.SSLError,
-    "timeout": TimeoutError,
-}
+    """The class under which the error is counted."""
+    return classify(error, find_adapter(name))
