@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from http_benchmark.engine.progress import Progress
     from http_benchmark.load.scenario import Scenario
+    from http_benchmark.measurement.progress import Progress
     from http_benchmark.measurement.round import Round
 
 __all__ = ["LoadOptions", "run_load"]

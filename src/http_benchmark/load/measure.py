@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from http_benchmark.engine.progress import Progress
     from http_benchmark.load.options import LoadOptions
     from http_benchmark.load.scenario import Scenario
+    from http_benchmark.measurement.progress import Progress
     from http_benchmark.measurement.round import Round
 
 

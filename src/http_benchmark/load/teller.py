@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from http_benchmark.engine.progress import Progress
 from http_benchmark.histogram.histogram import Histogram
+from http_benchmark.measurement.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,9 +25,9 @@ from http_benchmark.monitor.sampler import Sampler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from http_benchmark.engine.progress import Progress
     from http_benchmark.load.options import LoadOptions
     from http_benchmark.load.scenario import Scenario
+    from http_benchmark.measurement.progress import Progress
     from http_benchmark.measurement.round import Round
 
 READY: Final = "ready"
