@@ -1,0 +1,218 @@
+"""Load from several machines: one generator on each worker of a Dask cluster, all begun at one moment.
+
+    dask scheduler                                # on one machine
+    dask worker tcp://10.0.0.1:8786               # on each that makes load
+    http-benchmark load --distributed tcp://10.0.0.1:8786 ...
+
+Each worker gets one task, which runs nowhere else and never twice. Wall clocks differ, so that of each
+worker is compared with ours first, to half of a round trip; the moment is then told to each in its own
+time. Scenarios travel with the contents of all files they were made from, rounds come back with their
+histograms whole, and all adds up exactly. A worker that is lost or falls silent is told and holds up
+nobody. A cluster runs whatever it is sent: use one that only you can reach.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import uuid4
+
+from http_benchmark.errors import BenchmarkError, MissingLibrary, NothingMeasured, UsageError
+from http_benchmark.load.parts import divide_options, divide_scenario, head_start_s, join_rounds
+from http_benchmark.load.remote import Assignment, own_version, run_assignment
+from http_benchmark.load.worker import Task
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from http_benchmark.load.options import LoadOptions
+    from http_benchmark.load.scenario import Scenario
+    from http_benchmark.measurement.round import Round
+
+_REACH_S: Final = 10.0
+_LOOK_EVERY_S: Final = 0.1
+_TRIPS: Final = 5
+_LEAD_S: Final = 1.0
+"""From handing out the tasks to the first request: connections are opened meanwhile."""
+_GRACE_S: Final = 30.0
+"""Beyond all that a round may take."""
+_REMOTE: Final = "__import__('http_benchmark.load.remote', fromlist=['x'])"
+"""Sent as text: a function of ours could not even be read where this package is missing."""
+
+
+class Clock(NamedTuple):
+    """What the wall clock of a worker shows."""
+
+    ahead_s: float
+    """Of ours."""
+    unsure_s: float
+    """By which that may be wrong."""
+
+
+def run_distributed(
+    scenario: Scenario,
+    options: LoadOptions,
+    scheduler: str,
+    *,
+    number: int = 0,
+    stop: threading.Event | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Round:
+    """Run one round of load from all workers of a cluster. Ctrl-C, or `stop`, ends it at once and still
+    returns what there is. `tell` gets what goes wrong with single workers; None: stderr.
+    """
+    with _connect(scheduler) as client:
+        cluster = _Cluster(client, scheduler, tell or _to_stderr)
+        parts = len(cluster.workers)
+        shares = zip(divide_scenario(scenario, parts), divide_options(options, parts), strict=True)
+        cluster.hand_out([Task(part, share, number) for part, share in shares], options)
+        return cluster.collect(_longest_s(options), stop)
+
+
+class _Cluster:
+    """The workers, what they do and what came of it."""
+
+    def __init__(self, client: Any, scheduler: str, tell: Callable[[str], None]) -> None:
+        self._client = client
+        self._tell = tell
+        self._run_id = uuid4().hex
+        self._futures: dict[str, Any] = {}
+        """By worker; without those that are done or lost."""
+        self._rounds: list[Round] = []
+        self.workers = sorted(self._present())
+        if not self.workers:
+            raise NothingMeasured(
+                f"{scheduler} has no workers; start `dask worker {scheduler}` on each machine"
+            )
+        _check_versions(self._on_each(f"{_REMOTE}.own_version()"))
+        self._clocks = {worker: self._read_clock(worker) for worker in self.workers}
+
+    def hand_out(self, tasks: list[Task], options: LoadOptions) -> None:
+        """Give each worker its task."""
+        moment_s = time.time() + _LEAD_S
+        for at, (worker, task) in enumerate(zip(self.workers, tasks, strict=True)):
+            begin_s = moment_s + head_start_s(options, at) + self._clocks[worker].ahead_s
+            self._futures[worker] = self._client.submit(
+                run_assignment,
+                Assignment(task, begin_s, self._run_id),
+                workers=[worker],
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+                key=f"http-benchmark-{self._run_id}-{at}",
+            )
+
+    def collect(self, longest_s: float | None, stop: threading.Event | None) -> Round:
+        """Wait for all, and add up what came."""
+        until_s = None if longest_s is None else time.monotonic() + longest_s
+        is_stopping = False
+        while self._futures:
+            try:
+                self._look()
+                wants_stop = stop is not None and stop.is_set()
+            except KeyboardInterrupt:
+                if is_stopping:
+                    raise
+                wants_stop = True
+            if wants_stop and not is_stopping:
+                is_stopping = True
+                self._on_each(f"{_REMOTE}.stop({self._run_id!r})")
+                until_s = time.monotonic() + _GRACE_S
+            if until_s is not None and time.monotonic() > until_s:
+                for worker in list(self._futures):
+                    self._lose(worker, "does not answer any more")
+        if not self._rounds:
+            raise NothingMeasured("not one worker came to its end")
+        found = join_rounds(self._rounds)
+        found.was_interrupted |= len(self._rounds) < len(self.workers)
+        return found
+
+    def _look(self) -> None:
+        time.sleep(_LOOK_EVERY_S)
+        present = self._present()
+        for worker, future in list(self._futures.items()):
+            if future.status == "finished":
+                made: Round = future.result()
+                made.started_at -= self._clocks[worker].ahead_s
+                self._rounds.append(made)
+                del self._futures[worker]
+            elif future.status in {"error", "cancelled", "lost"}:
+                error = future.exception() if future.status == "error" else None
+                if isinstance(error, BenchmarkError):
+                    self._give_up()
+                    raise error
+                self._lose(worker, f"failed: {error}" if error else "was lost")
+            elif worker not in present:  # its task would wait for ever for it to come back
+                self._lose(worker, "left the cluster")
+
+    def _give_up(self) -> None:
+        self._on_each(f"{_REMOTE}.stop({self._run_id!r})")
+        self._client.cancel(list(self._futures.values()))
+
+    def _lose(self, worker: str, why: str) -> None:
+        self._client.cancel([self._futures.pop(worker)])
+        self._tell(f"worker {worker} {why}")
+
+    def _present(self) -> set[str]:
+        return set(self._client.nthreads())
+
+    def _on_each(self, expression: str) -> dict[str, Any]:
+        """Return what an expression comes to on each worker, be it an exception."""
+        found: dict[str, Any] = self._client.run(eval, expression, on_error="return")
+        return found
+
+    def _read_clock(self, worker: str) -> Clock:
+        best = Clock(0.0, float("inf"))
+        for _ in range(_TRIPS):
+            sent_s = time.time()
+            there_s = self._client.run(time.time, workers=[worker])[worker]
+            back_s = time.time()
+            if (back_s - sent_s) / 2 < best.unsure_s:
+                best = Clock(there_s - (sent_s + back_s) / 2, (back_s - sent_s) / 2)
+        return best
+
+
+def _connect(scheduler: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MissingLibrary("distributed", 'pip install "penstock[bench-distributed]"') from None
+    try:
+        return Client(scheduler, timeout=_REACH_S, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"there is no Dask scheduler at {scheduler} ({_first_line(error)}); start one with `dask "
+            "scheduler`, which prints its address, such as tcp://10.0.0.1:8786"
+        ) from None
+
+
+def _check_versions(found: dict[str, Any]) -> None:
+    ours = own_version()
+    for worker, version in sorted(found.items()):
+        if isinstance(version, BaseException):
+            raise UsageError(
+                f"the worker {worker} has no http_benchmark ({_first_line(version)}); install penstock "
+                f"{ours} where it runs"
+            )
+        if version != ours:
+            raise UsageError(
+                f"the worker {worker} has version {version} of http_benchmark, and this is {ours}; install "
+                "the same on both"
+            )
+
+
+def _longest_s(options: LoadOptions) -> float | None:
+    """How long a round may take; None where only the server knows."""
+    if options.requests is not None:
+        return None
+    return _LEAD_S + 2 * options.timeout_s + options.warm_up_s + options.duration_s + _GRACE_S
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _to_stderr(message: str) -> None:
+    print(f"http-benchmark: {message}", file=sys.stderr)
