@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def correct(histogram: Histogram, expected_interval_ns: int) -> Histogram:
-    """Return a copy to which the omitted values are added; each bucket counts as its middle, the greatest
-    value as itself. Cost grows with the number of buckets, not with that of values or intervals.
+def correct(histogram: Histogram, expected_interval_ns: int, least_ns: int = 1) -> Histogram:
+    """Return a copy to which the omitted values are added, down to the least; each bucket counts as its
+    middle, the greatest value as itself. Cost grows with the number of buckets, not with that of values or
+    intervals.
 
     >>> sorted(correct(Histogram([100]), 30).counts)
     [10, 40, 70, 100]
@@ -35,24 +36,27 @@ def correct(histogram: Histogram, expected_interval_ns: int) -> Histogram:
         low, high = edges_of(index)
         value_ns = (low + high) // 2
         if index == last:
-            _add_omitted(found, histogram.max_ns, 1, expected_interval_ns)
+            _add_omitted(found, histogram.max_ns, 1, expected_interval_ns, least_ns)
             count -= 1  # noqa: PLW2901  # the greatest is known exactly
             value_ns = min(value_ns, histogram.max_ns)
         if count and value_ns > expected_interval_ns:
-            _add_omitted(found, value_ns, count, expected_interval_ns)
+            _add_omitted(found, value_ns, count, expected_interval_ns, least_ns)
     return found
 
 
 def correct_closed_loop(latency: Histogram) -> Histogram:
     """Return the estimate for a closed loop, of which nobody knows when its requests were due: as if each
     connection had gone on asking at the pace it held on average. Half of the times (the median) as interval
-    would take a pace no connection held for the intended one, wherever times are uneven.
+    would take a pace no connection held for the intended one, wherever times are uneven; values below the
+    average would lower percentiles by requests nobody sent.
     """
-    return correct(latency, max(1, round(latency.mean_ns)))
+    interval_ns = max(1, round(latency.mean_ns))
+    return correct(latency, interval_ns, interval_ns)
 
 
-def _add_omitted(into: Histogram, value_ns: int, count: int, interval_ns: int) -> None:
-    for first, last in _runs(value_ns, interval_ns):
+def _add_omitted(into: Histogram, value_ns: int, count: int, interval_ns: int, least_ns: int) -> None:
+    last = 0
+    for first, last in _runs(value_ns, interval_ns, least_ns):
         steps = last - first + 1
         # The sums of k and of k squared from first to last.
         line = (first + last) * steps // 2
@@ -65,12 +69,13 @@ def _add_omitted(into: Histogram, value_ns: int, count: int, interval_ns: int) -
             - 2 * value_ns * interval_ns * line
             + interval_ns * interval_ns * square
         )
-    into.min_ns = min(into.min_ns, value_ns - last * interval_ns)
+    if last:
+        into.min_ns = min(into.min_ns, value_ns - last * interval_ns)
 
 
-def _runs(value_ns: int, interval_ns: int) -> Iterator[tuple[int, int]]:
+def _runs(value_ns: int, interval_ns: int, least_ns: int) -> Iterator[tuple[int, int]]:
     """Yield from which to which k the values value - k intervals lie in one bucket."""
-    most = (value_ns - 1) // interval_ns
+    most = (value_ns - least_ns) // interval_ns
     k = 1
     while k <= most:
         low, _ = edges_of(index_of(value_ns - k * interval_ns))

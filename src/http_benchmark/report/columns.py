@@ -71,7 +71,8 @@ def legend_of(results: Sequence[BenchmarkResult]) -> str:
 def corrected_columns(results: Sequence[BenchmarkResult]) -> list[Column]:
     """Return the columns of corrected latencies beside those as measured; none where none were corrected."""
     rows: list[tuple[str, str, Histogram]] = []
-    for label, result in zip(label_results(results), results, strict=True):
+    labels = label_results(results) if len(results) > 1 else [""]
+    for label, result in zip(labels, results, strict=True):
         if any(each.corrected is not None for each in result.rounds):
             rows += [
                 (label, "measured", result.merged()),
@@ -101,7 +102,8 @@ def lines_of(result: BenchmarkResult) -> list[tuple[str, str]]:
     """Return title and text of each line that tells of one result alone."""
     given = result.config_snapshot.get("name")
     lines = [("name", show_harmless(given))] if isinstance(given, str) and given else []
-    lines.append(("client", f"{label_results([result])[0]}, {result.client_type}"))
+    if result.client_type != "load":
+        lines.append(("client", f"{label_results([result])[0]}, {result.client_type}"))
     lines.append(("requests/s", _rate(result)))
     errors = f"{result.error_count:,} errors ({show_number(result.error_rate)} %)"
     lines.append(("requests", f"{result.requests_count:,} succeeded, {errors}"))

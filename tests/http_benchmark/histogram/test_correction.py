@@ -74,6 +74,15 @@ def test_a_closed_loop_is_taken_to_ask_at_its_average_pace():
     assert corrected.percentile(99) == pytest.approx(0.9 * SECOND, rel=0.02)
 
 
+@given(st.lists(st.integers(1, 10 * SECOND), min_size=1, max_size=50))
+def test_the_estimate_for_a_closed_loop_lowers_no_percentile(values):
+    measured = Histogram(values)
+    corrected = correct_closed_loop(measured)
+
+    for percent in (50, 90, 99, 100):
+        assert corrected.percentile(percent) >= min(measured.percentile(percent), measured.mean_ns) * 0.99
+
+
 def test_the_cost_does_not_grow_with_counts_and_pauses():
     histogram = Histogram([1_000_000])
     histogram.record(3600 * SECOND, 10**9)
