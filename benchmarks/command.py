@@ -42,6 +42,7 @@ NAMES = (
     "tls",
     "rightness_engine",
     "rightness_monitor",
+    "rightness_servers",
 )
 """Each a module with `measure(options) -> Report`."""
 

@@ -19,6 +19,7 @@ from http_benchmark.servers.rounds import Measured, Plan, measure_servers
 from http_benchmark.servers.selection import find_definitions, select_servers, select_workloads
 from http_benchmark.servers.table import left_out
 from http_benchmark.settings import read_settings
+from http_benchmark.statistics.machine import look_at_machine, machine_warnings
 from http_benchmark.storage.environment import look_at_environment
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def run(options: argparse.Namespace) -> int:
     load = _load_of(options)
     presence = Presence(python, peers, servers)
     found: dict[str, list[Measured]] = {}
+    machine = look_at_machine()
     with stopping() as stop, tempfile.TemporaryDirectory(prefix="http-benchmark-") as made:
         for workload in workloads:
             if stop.is_set():
@@ -145,7 +147,8 @@ def run(options: argparse.Namespace) -> int:
     environment["libraries"] = versions(
         python, peers, [one.server for each in found.values() for one in each if one.rounds]
     )
-    return write_all(found, load, options, command=_command(), environment=environment)
+    warnings = machine_warnings(machine, look_at_machine())
+    return write_all(found, load, options, command=_command(), environment=environment, warnings=warnings)
 
 
 def _command() -> str:

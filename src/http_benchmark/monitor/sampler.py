@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from http_benchmark.measurement.round import Resources, Sample
 from http_benchmark.monitor.family import Family, Total
+from http_benchmark.monitor.reader import find_reader
 from http_benchmark.settings import read_settings
 
 if TYPE_CHECKING:
@@ -98,17 +98,6 @@ class Sampler:
         now, now_s = self._family.read(), time.monotonic()
         self._samples.append(_sample(self._last, now, now_s - self._started_s, now_s - self._looked_s))
         self._last, self._looked_s = now, now_s
-
-
-def find_reader() -> Reader:
-    """Return the way to ask on this system: /proc where it is, else psutil."""
-    if Path("/proc/self/stat").exists():
-        from http_benchmark.monitor.proc import ProcReader
-
-        return ProcReader()
-    from http_benchmark.monitor.portable import PsutilReader
-
-    return PsutilReader()
 
 
 def _sample(before: Total, now: Total, offset_s: float, took_s: float) -> Sample:

@@ -99,12 +99,13 @@ def _figures(measured: Measured, first: Measured) -> Figures:
                 names=names,
             ),
         ]
+    cpu_us, share = _spread(cpus_of(rounds)), _user_share(rounds)
     return Figures(
         name=measured.server.name,
         rate_per_s=_spread(rates_of(rounds)),
-        cpu_us=_spread(cpus_of(rounds)),
-        user_us=median(_used(each).user_s * 1e6 / each.requests for each in rounds),
-        system_us=median(_used(each).system_s * 1e6 / each.requests for each in rounds),
+        cpu_us=cpu_us,
+        user_us=cpu_us.middle * share,
+        system_us=cpu_us.middle * (1 - share),
         rss_mb=median(_used(each).rss_mb_max for each in rounds),
         p50_ms=p50_ns / 1e6,
         p99_ms=p99_ns / 1e6,
@@ -131,6 +132,13 @@ def _used(done: Round) -> Resources:
     if done.server is None:
         raise ValueError("a round of a server nobody watched")
     return done.server
+
+
+def _user_share(rounds: Sequence[Round]) -> float:
+    """Return which part of the CPU time is the user's: the kernel tells it in ticks, whatever the sum."""
+    user_s = sum(_used(each).user_s for each in rounds)
+    both_s = user_s + sum(_used(each).system_s for each in rounds)
+    return user_s / both_s if both_s > 0 else 0.0
 
 
 def _percent(used: Resources | None, done: Round) -> float:
@@ -160,7 +168,11 @@ def warnings_of(found: Sequence[Figures]) -> list[str]:
 
 
 def results_of(
-    found: Sequence[Measured], load: Load, generator: str, environment: Mapping[str, Any]
+    found: Sequence[Measured],
+    load: Load,
+    generator: str,
+    environment: Mapping[str, Any],
+    warnings: Sequence[str] = (),
 ) -> list[BenchmarkResult]:
     """Return what is stored and exported: one result for each server."""
     return [
@@ -183,7 +195,7 @@ def results_of(
                 "load_cpus": list(load.cpus),
             },
             environment=environment,
-            warnings=warnings_of(figures_of([measured])),
+            warnings=[*warnings_of(figures_of([measured])), *warnings],
         )
         for measured in found
         if measured.rounds

@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from http_benchmark.monitor.sampler import find_reader
+from http_benchmark.monitor.reader import find_reader
 
 _LOOK_S: Final = 0.02
 _LOOKS: Final = 50

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from http_benchmark.servers.rounds import Measured
 
 STDOUT: Final = "-"
+_MANY: Final = 5
 
 
 def print_tables(found: Mapping[str, Sequence[Measured]], stream: TextIO) -> None:
@@ -44,8 +45,9 @@ def print_tables(found: Mapping[str, Sequence[Measured]], stream: TextIO) -> Non
 
 
 def sentences_of(figures: Sequence[Figures]) -> list[str]:
-    """Return each comparison of rates in plain English."""
-    return [each.rate_verdict.sentence for each in figures if each.rate_verdict is not None]
+    """Return each comparison of rates in plain English; of many none, for the table says as much."""
+    verdicts = [each.rate_verdict for each in figures if each.rate_verdict is not None]
+    return [verdict.sentence for verdict in verdicts] if len(verdicts) <= _MANY else []
 
 
 def write_all(
@@ -55,23 +57,27 @@ def write_all(
     *,
     command: str,
     environment: Mapping[str, Any],
+    warnings: Sequence[str] = (),
 ) -> int:
-    """Write whatever the options ask for; return the exit code."""
+    """Write whatever the options ask for; return the exit code. `warnings` are of the machine."""
     from http_benchmark.export.csv_form import write_csv
     from http_benchmark.export.json_form import dump
 
     results = [
         result
         for measured in found.values()
-        for result in results_of(measured, load, options.generator, environment)
+        for result in results_of(measured, load, options.generator, environment, warnings)
     ]
     date = datetime.now(UTC).date().isoformat()
     pages = {
-        workload: section(measured, load, command=command, date=date, environment=environment)
+        workload: section(
+            measured, load, command=command, date=date, environment=environment, warnings=warnings
+        )
         for workload, measured in found.items()
     }
     if STDOUT not in {options.json, options.csv, options.markdown}:
         print_tables(found, sys.stdout)
+        print(*(f"warning: {text}" for text in warnings), sep="\n", end="\n" if warnings else "")
     code = _keep(results, options.output) if options.output else 0
     if options.json:
         with _open(options.json) as stream:

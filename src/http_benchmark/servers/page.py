@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 
 def section(
-    found: Sequence[Measured], load: Load, *, command: str, date: str, environment: Mapping[str, Any]
+    found: Sequence[Measured],
+    load: Load,
+    *,
+    command: str,
+    date: str,
+    environment: Mapping[str, Any],
+    warnings: Sequence[str] = (),
 ) -> str:
     """Return the figures of one workload, with all one must know to measure them again."""
     figures = figures_of(found)
@@ -41,6 +47,7 @@ def section(
     ]
     notes = [legend(figures[0].name)] if len(figures) > 1 else []
     notes += [f"* {text}" if "load generator" in text else text for text in warnings_of(figures)]
+    notes += warnings
     notes += [f"left out: {line}" for line in left_out(found)]
     if notes:
         lines += ["", *(f"- {note}" for note in notes)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from http_benchmark.statistics.wording import ENOUGH
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,6 +27,7 @@ _TITLES: Final = (
     "x CPU",
 )
 _NO_DIFFERENCE: Final = "="
+_TOO_FEW: Final = "?"
 
 
 def text_table(found: Sequence[Figures]) -> list[str]:
@@ -50,7 +53,7 @@ def legend(first: str) -> str:
     """Return what the last two columns mean."""
     return (
         f"x rate, x CPU: times {first}, with the interval in which the ratio lies with 95 %; "
-        f"{_NO_DIFFERENCE} marks no significant difference"
+        f"{_NO_DIFFERENCE} marks no significant difference, {_TOO_FEW} too few rounds to tell"
     )
 
 
@@ -78,7 +81,10 @@ def _cells(row: Figures) -> tuple[str, ...]:
 def _ratio(verdict: Verdict | None) -> str:
     if verdict is None:
         return "1"
-    mark = "" if verdict.is_significant else f" {_NO_DIFFERENCE}"
+    if verdict.rounds < 2:
+        return f"{verdict.ratio:.2f} {_TOO_FEW}"
+    none = _NO_DIFFERENCE if verdict.rounds >= ENOUGH else _TOO_FEW
+    mark = "" if verdict.is_significant else f" {none}"
     return f"{verdict.ratio:.2f} [{verdict.low:.2f}, {verdict.high:.2f}]{mark}"
 
 

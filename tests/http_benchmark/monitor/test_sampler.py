@@ -16,7 +16,8 @@ import pytest
 from http_benchmark.errors import UsageError
 from http_benchmark.monitor.portable import PsutilReader
 from http_benchmark.monitor.proc import ProcReader
-from http_benchmark.monitor.sampler import Sampler, find_reader
+from http_benchmark.monitor.reader import find_reader
+from http_benchmark.monitor.sampler import Sampler
 
 READERS = pytest.mark.parametrize("reader", [ProcReader, PsutilReader])
 TICK_S = 0.01
