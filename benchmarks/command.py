@@ -43,6 +43,7 @@ NAMES = (
     "rightness_engine",
     "rightness_monitor",
     "rightness_servers",
+    "rightness_targets",
 )
 """Each a module with `measure(options) -> Report`."""
 

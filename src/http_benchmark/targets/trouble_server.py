@@ -1,8 +1,9 @@
 """The server behind `trouble`: one thread, raw sockets, a heap of timers.
 
-A reply leaves within 0.2 ms of when it is due: epoll waits in whole milliseconds, so while a timer runs it is
-waited for with select, on the epoll's own descriptor. Requests on one connection are answered one after the
-other. What it reads is trusted to be HTTP/1.1 by a client under test; it is no server for anybody else.
+A reply leaves within 0.2 ms of when it is due, where a core is free: epoll waits in whole milliseconds, so
+while a timer runs it is waited for with select, on the epoll's own descriptor. Requests on one connection are
+answered one after the other. What it reads is trusted to be HTTP/1.1 by a client under test; it is no server
+for anybody else.
 """
 
 from __future__ import annotations
