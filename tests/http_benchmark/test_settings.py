@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -116,20 +117,50 @@ def test_the_store_is_where_it_says(monkeypatch, tmp_path):
     assert ResultStorage(tmp_path / "other.db").path == tmp_path / "other.db"
 
 
-def test_the_command_tells_a_wrong_one_in_one_line(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "http_benchmark", "history"],
+def call(tmp_path, *words, **variables):
+    return subprocess.run(
+        [sys.executable, "-m", "http_benchmark", *words],
         cwd=tmp_path,
-        env=os.environ
-        | {
-            "HTTP_BENCHMARK_DEFAULT_CONCURRENCY": "many",
-            "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
-        },
+        env=os.environ | variables | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
+
+
+def test_a_measurement_goes_by_them(tmp_path):
+    """Each of them in one: concurrency, duration, interval and path."""
+    done = call(
+        tmp_path,
+        *("--client", "http.client", "--json", "--no-report", "--quiet"),
+        HTTP_BENCHMARK_DEFAULT_CONCURRENCY="3",
+        HTTP_BENCHMARK_DEFAULT_DURATION_SECONDS="0.6",
+        HTTP_BENCHMARK_RESOURCE_MONITORING_INTERVAL="0.02",
+        HTTP_BENCHMARK_SQLITE_DB_PATH="mine.db",
+    )
+
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)
+    assert found["concurrency_level"] == 3
+    assert found["duration"] == pytest.approx(0.6, rel=0.5)
+    assert len(found["rounds"][0]["generator"]["samples"]) > 0.6 / 0.1  # more than the default gives
+    assert [each.id for each in ResultStorage(tmp_path / "mine.db").get_all_results()] == [found["id"]]
+    assert [each.name for each in tmp_path.iterdir()] == ["mine.db"]
+
+
+def test_the_command_refuses_more_than_the_maximum(tmp_path):
+    done = call(tmp_path, "--concurrency", "12", HTTP_BENCHMARK_MAX_CONCURRENCY="11")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        "concurrency 12 is over the maximum of 11; HTTP_BENCHMARK_MAX_CONCURRENCY sets another" in done.stderr
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_tells_a_wrong_one_in_one_line(tmp_path):
+    done = call(tmp_path, "history", HTTP_BENCHMARK_DEFAULT_CONCURRENCY="many")
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (

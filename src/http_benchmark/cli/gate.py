@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from http_benchmark.measurement.result import BenchmarkResult
 
-_HARMLESS: Final = {"name", "duration_s", "requests", "rounds", "monitoring_interval_s", "client", "mode"}
+_HARMLESS: Final = {
+    *("name", "client", "mode", "server", "command"),
+    *("duration_s", "requests", "rounds", "monitoring_interval_s"),
+}
 """Of a configuration: what changes no figure, or is compared elsewhere."""
 
 
@@ -197,9 +200,9 @@ def _label(metric: str) -> str:
 def _show(metric: str, value: float) -> str:
     if metric.endswith("_response_time"):
         return show_time(value)
-    if metric.endswith(("cpu_usage_avg", ERROR_RATE)):
+    if metric in {"cpu_usage_avg", "server_cpu", ERROR_RATE}:
         return f"{show_number(value)} %"
-    return f"{show_number(value)} MB" if metric.endswith("memory_usage_avg") else show_number(value)
+    return f"{show_number(value)} MB" if "memory" in metric else show_number(value)
 
 
 def _document(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -63,6 +64,34 @@ def test_p99_is_the_metric_unless_another_is_asked_for(store, capsys):
     keep(store)
 
     assert "p99 response time" in gate(capsys, "--max-regression", "5%")[1]
+
+
+def test_resources_have_their_units(store, capsys):
+    keep(store, days=1)
+    keep(store)
+
+    _, out, _ = gate(
+        capsys, "--max-regression", "50%", "--metric", "cpu", "--metric", "memory", "--metric", "rate"
+    )
+
+    cpu, memory, rate = (line.partition(": ")[2].partition(",  ")[0] for line in out.splitlines()[1:])
+    assert " % -> " in cpu
+    assert memory.startswith("42.5 MB -> 42.5 MB, 0 % worse")
+    assert re.match(r"[0-9,]+ -> [0-9,]+, ", rate)
+
+
+def test_rounds_that_took_turns_are_judged_in_pairs(store, capsys):
+    """Both take up to four times as long, more in each round; the later 10 % longer in each."""
+    results = [make_result(rounds=8, spread=0.0), make_result(rounds=8, spread=0.0, name="change")]
+    for result, factor in zip(results, (1.0, 1.1), strict=True):
+        for number, each in enumerate(result.rounds):
+            each.duration_s *= factor * (1 + number / 2) * (1 + 0.001 * (number % 3))
+        store.save_result(result)
+
+    code, out, _ = gate(capsys, "--max-regression", "5%", "--metric", "rate", "--baseline", "checkout")
+
+    assert code == 1
+    assert "9.1 % worse" in out
 
 
 def test_failures_shut_whatever_the_metric(store, capsys):
