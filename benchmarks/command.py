@@ -40,6 +40,7 @@ NAMES = (
     "servers",
     "injection",
     "tls",
+    "rightness_clients",
     "rightness_engine",
     "rightness_monitor",
     "rightness_servers",

@@ -35,6 +35,13 @@ FIGURES = {
     "tls": ["hello over TLS", "penstock-inline", "req/s", "us CPU/req"],
     "websocket": ["echo of 125 octets", "echo of 4096 octets", "msg/s", "us CPU/msg"],
     "observing": ["all off", "figures and traces", "and JSON access log", "req/s", "us CPU/req"],
+    "rightness_clients": [
+        "its own time",
+        "outside of the extent",
+        "a reply after 20 ms",
+        "penstock, async",
+        "% of 20",
+    ],
     "rightness_engine": ["engine, sync", "% of 20", "open loop at 10000/s", "ms late, p99", "% of theory"],
     "rightness_servers": ["identical, by rate", "5% slower, by CPU", "found", "of 1"],
     "rightness_monitor": ["1 processes every 0.1 s", "10 processes", "/proc", "% of a core"],
