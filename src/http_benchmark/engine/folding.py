@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 from operator import sub
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from http_benchmark.engine.phase import NS
 from http_benchmark.histogram.correction import correct_closed_loop
@@ -12,12 +12,13 @@ from http_benchmark.histogram.histogram import Histogram
 from http_benchmark.measurement.round import Round, Second
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from http_benchmark.engine.phase import Phase
     from http_benchmark.engine.recorder import Recorder
 
-_LATE_NS = 10**6
+_LATE_NS: Final = 10**6
+_PART: Final = 100_000
 
 
 def fold(
@@ -35,13 +36,12 @@ def fold(
     found = Round(number, started_at, (end_ns - begin_ns) / NS)
     for each in recorders:
         _add_counts(found, each)
-    _add_histograms(found, recorders)
+    _add_latency(found, recorders, begin_ns, end_ns)
     if phase.schedule is not None:
         _add_open_loop(found, recorders)
         found.dropped = max(0, phase.schedule.due_before(end_ns) - _begun(found))
     elif found.latency.total:
         found.corrected = correct_closed_loop(found.latency)
-    found.seconds = _seconds(recorders, begin_ns, end_ns)
     found.octets_sent = octets_of_body * _begun(found)
     _add_connections(found, recorders)
     if end_ns > begin_ns:
@@ -63,22 +63,44 @@ def _add_counts(found: Round, recorder: Recorder) -> None:
         found.examples.setdefault(kind, example)
 
 
-def _add_histograms(found: Round, recorders: Sequence[Recorder]) -> None:
-    first_octet = Histogram()
+def _add_latency(found: Round, recorders: Sequence[Recorder], begin_ns: int, end_ns: int) -> None:
+    """Add what was finished in each second of the stretch, and all of it; what was drained after its end is
+    in no second.
+    """
+    last = max(0, end_ns - begin_ns - 1) // NS
+    found.seconds = [Second(offset_s) for offset_s in range(last + 1)]
+    drained, first_octet = Histogram(), Histogram()
     for each in recorders:
-        found.latency.record_many(list(map(sub, each.finished, each.started)))
-        pairs = zip(each.first_octet, each.started, strict=False)
-        first_octet.record_many([first_ns - started_ns for first_ns, started_ns in pairs if first_ns])
+        for part in _parts(len(each.finished)):
+            latencies: dict[int, list[int]] = {}
+            for started_ns, finished_ns in zip(each.started[part], each.finished[part], strict=False):
+                second = min(last, (finished_ns - begin_ns) // NS) if finished_ns <= end_ns else -1
+                latencies.setdefault(second, []).append(finished_ns - started_ns)
+            for second, values in latencies.items():
+                (drained if second < 0 else found.seconds[second].latency).record_many(values)
+            pairs = zip(each.first_octet[part], each.started[part], strict=False)
+            first_octet.record_many([first_ns - started_ns for first_ns, started_ns in pairs if first_ns])
+        for finished_ns in each.failed_until:
+            if finished_ns <= end_ns:
+                found.seconds[min(last, (finished_ns - begin_ns) // NS)].errors += 1
+    for whole in (*(second.latency for second in found.seconds), drained):
+        found.latency.merge(whole)
     found.first_octet = first_octet if first_octet.total else None
 
 
 def _add_open_loop(found: Round, recorders: Sequence[Recorder]) -> None:
     found.corrected, found.lateness = Histogram(), Histogram()
     for each in recorders:
-        found.corrected.record_many(list(map(sub, each.finished, each.due)))
-        lateness = list(map(sub, each.started, each.due))
-        found.lateness.record_many([max(0, late_ns) for late_ns in lateness])
-        found.late += sum(late_ns > _LATE_NS for late_ns in lateness)
+        for part in _parts(len(each.due)):
+            found.corrected.record_many(list(map(sub, each.finished[part], each.due[part])))
+            lateness = list(map(sub, each.started[part], each.due[part]))
+            found.lateness.record_many([max(0, late_ns) for late_ns in lateness])
+            found.late += sum(late_ns > _LATE_NS for late_ns in lateness)
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Yield a part after the other, so that numbers of Python are made of a few of them at a time."""
+    return (slice(begin, begin + _PART) for begin in range(0, count, _PART))
 
 
 def _add_connections(found: Round, recorders: Sequence[Recorder]) -> None:
@@ -98,21 +120,3 @@ def _in_flight_ns(recorder: Recorder, begin_ns: int, end_ns: int) -> int:
     whole = sum(min(until, end_ns) - since for since, until in answered)
     whole += sum(min(until, end_ns) - begin_ns for until in recorder.straddled_until)
     return whole + sum(end_ns - max(since, begin_ns) for since in recorder.unanswered_from)
-
-
-def _seconds(recorders: Sequence[Recorder], begin_ns: int, end_ns: int) -> list[Second]:
-    """Return what was finished in each second of the stretch; what was drained after it is in none."""
-    last = max(0, end_ns - begin_ns - 1) // NS
-    latencies: list[list[int]] = [[] for _ in range(last + 1)]
-    failed = [0] * (last + 1)
-    for each in recorders:
-        for started_ns, finished_ns in zip(each.started, each.finished, strict=False):
-            if finished_ns <= end_ns:
-                latencies[min(last, (finished_ns - begin_ns) // NS)].append(finished_ns - started_ns)
-        for finished_ns in each.failed_until:
-            if finished_ns <= end_ns:
-                failed[min(last, (finished_ns - begin_ns) // NS)] += 1
-    return [
-        Second(offset_s, Histogram(values), errors)
-        for offset_s, (values, errors) in enumerate(zip(latencies, failed, strict=True))
-    ]
