@@ -8,13 +8,14 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from http_benchmark.engine.descriptors import make_room
+from http_benchmark.engine.faults import describe
 from http_benchmark.engine.folding import fold
 from http_benchmark.engine.phase import NS, plan_phases
 from http_benchmark.engine.stretch import drain_s
 from http_benchmark.engine.tasks import TaskCrew
 from http_benchmark.engine.threads import ThreadCrew
 from http_benchmark.engine.watching import LOOK_S, Watcher
-from http_benchmark.errors import NothingMeasured
+from http_benchmark.errors import BenchmarkError, NothingMeasured
 from http_benchmark.measurement.progress import Progress
 from http_benchmark.monitor.sampler import Sampler
 
@@ -74,7 +75,12 @@ def measure_round(
     make_room(subject.concurrency)
     gc.collect()  # what the round before left is not this one's to clear up
     crew: Crew = ThreadCrew(subject) if subject.configuration.mode == "sync" else TaskCrew(subject)
-    crew.prepare()
+    try:
+        crew.prepare()
+    except BenchmarkError:
+        raise
+    except Exception as error:
+        raise NothingMeasured(f"{subject.adapter.name} makes no client: {describe(error)}") from error
     return _Running(subject, share_of(subject, number), crew, stop, watch).run()
 
 
@@ -119,8 +125,10 @@ class _Running:
             self._crew.finish(0.0)
             raise
         self._crew.finish(drain_s(self._subject.configuration.timeout_s, was_interrupted=self._was_stopped))
-        if self._crew.failure is not None:
-            raise self._crew.failure
+        if (failure := self._crew.failure) is not None:
+            if isinstance(failure, BenchmarkError):
+                raise failure
+            raise NothingMeasured(f"{self._subject.adapter.name} broke: {describe(failure)}") from failure
         found = fold(
             self._crew.recorders,
             self._phases.measured,
@@ -151,7 +159,7 @@ class _Running:
                 looked_ns = now_ns
                 self._watcher.look()
             time.sleep(min(left_ns / NS, _TICK_S))  # not stop.wait: a signal handler may set it right here
-            if self._watcher.is_hopeless():
+            if self._crew.failure is not None or self._watcher.is_hopeless():
                 self._was_hopeless = True
                 self._end()
             elif self._stop.is_set():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from queue import SimpleQueue
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final
@@ -100,14 +101,20 @@ class TaskCrew:
             self._tasks = [self._loop.create_task(each) for each in work]
             await asyncio.wait(self._tasks)
             self.recorders[0].opened_in_all = client.connections_opened()
-            for task in self._tasks:
-                if not task.cancelled() and (failure := task.exception()) is not None:
-                    raise failure
         finally:
-            async with asyncio.timeout(_CLOSE_S):
-                await client.close()
+            with suppress(Exception):  # what was measured stands
+                async with asyncio.timeout(_CLOSE_S):
+                    await client.close()
 
     async def _work(self, client: AsyncClient, phases: Phases) -> None:
+        try:
+            await self._send(client, phases)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.failure = error
+
+    async def _send(self, client: AsyncClient, phases: Phases) -> None:
         send = self._send_in_turn if self._subject.is_closed_loop else self._send_when_due
         recorder = self.recorders[0]
         last_ns = await send(client, phases.warm_up, self.warm_up[0])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from contextlib import suppress
 from queue import SimpleQueue
 from time import perf_counter_ns, sleep
 from typing import TYPE_CHECKING, Final
@@ -119,7 +120,8 @@ class ThreadCrew:
         except BaseException as error:
             self.failure = error
         finally:
-            client.close()
+            with suppress(Exception):  # what was measured stands
+                client.close()
 
     def _work(self, client: SyncClient, phases: Phases, warm_up: Recorder, recorder: Recorder) -> None:
         subject = self._subject

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOOK_S: Final = 0.25
 _SAMPLE: Final = 400
 """Times looked at each time, of all workers together."""
+_NO_REPLY: Final = NOT_CONNECTED | {"timeout"}
 _PATIENCE_NS: Final = 10**9
 """A round in which nothing succeeds is ended no sooner."""
 
@@ -77,7 +78,7 @@ class Watcher:
     def is_hopeless(self) -> bool:
         """Whether a second has gone by, each worker has failed, and not one request succeeded.
 
-        Where a connection came about each must have failed twice: the others may still be waiting.
+        Where replies came, but wrong ones, each must have failed twice: the others may still be waiting.
         """
         if perf_counter_ns() - self._began_ns < _PATIENCE_NS:
             return False
@@ -86,7 +87,7 @@ class Watcher:
             return False
         kinds = {kind for each in everyone for kind in list(each.errors)}
         failed = sum(len(each.failed_until) for each in everyone)
-        return failed >= self._workers * (1 if kinds <= NOT_CONNECTED else 2)
+        return failed >= self._workers * (1 if kinds <= _NO_REPLY else 2)
 
     def _latest(self) -> Iterator[int]:
         """Yield latencies of the last requests of each recorder since the last look."""

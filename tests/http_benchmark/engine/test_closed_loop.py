@@ -9,6 +9,7 @@ import pytest
 
 from http_benchmark.configuration import BenchmarkConfiguration
 from http_benchmark.engine.runner import BenchmarkRunner
+from http_benchmark.engine.threads import PAUSE_S
 from http_benchmark.errors import NothingMeasured
 from http_benchmark.targets.trouble import Behaviour, trouble
 
@@ -85,15 +86,15 @@ def test_what_was_begun_in_the_warm_up_is_not_counted_and_its_connections_stay(a
 
 @MODES
 def test_requests_in_flight_at_the_end_are_waited_for(adapter, mode):
-    with trouble(Behaviour(delay_s=0.4)) as server:
-        result = measure(adapter, server.url, mode=mode, duration_s=0.2)
+    with trouble(Behaviour(delay_s=0.5)) as server:
+        result = measure(adapter, server.url, mode=mode, duration_s=0.4)
 
-        assert server.counts().requests == 4
+        assert server.counts().requests == result.requests_count <= 4
     found = result.rounds[0]
-    assert (found.requests, found.in_flight_at_end) == (4, 0)
-    assert found.duration_s == pytest.approx(0.2)
-    assert found.latency.min_ns >= 0.4e9
-    assert found.effective_concurrency == pytest.approx(4, rel=0.2)
+    assert found.in_flight_at_end == 0
+    assert found.duration_s == pytest.approx(0.4)
+    assert found.latency.min_ns >= 0.5e9
+    assert 2 < found.effective_concurrency <= 4
     assert sum(second.latency.total for second in found.seconds) == 0
 
 
@@ -102,10 +103,10 @@ def test_what_is_not_answered_within_the_drain_is_neither_success_nor_error(adap
     stop = threading.Event()
 
     def watch(progress):
-        if progress.requests == 3:
+        if progress.requests >= 3:
             stop.set()
 
-    with trouble(Behaviour(delay_s=0.01, slow_every=8, slow_factor=300)) as server:
+    with trouble(Behaviour(delay_s=0.01, slow_every=8, slow_factor=1000)) as server:
         result = measure(
             adapter, server.url, mode=mode, concurrency=1, stop=stop, watch=watch, requests=10**6
         )
@@ -133,19 +134,20 @@ def unused_url():
 
 @MODES
 def test_a_target_that_is_not_there_is_told_soon_and_not_hammered(adapter, mode):
+    seen = []
     with pytest.raises(
         NothingMeasured, match=r"not one request to http://127.0.0.1:\d+/ succeeded: refused \("
     ) as told:
-        measure(adapter, unused_url(), mode=mode, duration_s=3600.0, concurrency=3)
+        measure(adapter, unused_url(), mode=mode, duration_s=3600.0, concurrency=3, watch=seen.append)
 
     assert told.value.exit_code == 1
+    assert all(each.errors <= 3 * (each.elapsed_s / PAUSE_S + 1) for each in seen)
 
 
-@MODES
-def test_a_target_that_only_fails_is_told_soon(adapter, mode):
+def test_a_target_that_only_fails_is_told_soon(adapter):
     told = pytest.raises(NothingMeasured, match="succeeded: status 500")
     with trouble(Behaviour(error_every=1)) as server, told:
-        measure(adapter, server.url, mode=mode, duration_s=3600.0, warm_up_s=5.0)
+        measure(adapter, server.url, duration_s=3600.0, warm_up_s=5.0)
 
 
 @MODES

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from http_benchmark.clients.adapter import Adapter
+from http_benchmark.clients.adapter import Adapter, Exchange
 from http_benchmark.configuration import BenchmarkConfiguration
 from http_benchmark.engine.runner import BenchmarkRunner, measure_in_turns
 from http_benchmark.errors import MissingLibrary, NothingMeasured, UsageError
@@ -109,6 +109,67 @@ def test_a_library_that_is_not_installed_is_named(mode):
     assert threading.active_count() == before
 
 
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_a_client_that_cannot_be_made_is_told_in_one_line(mode):
+    def make(wiring):
+        raise OSError("no certificates")
+
+    adapter = Adapter("own", "", "", "", make_sync=make, make_async=make)
+
+    with pytest.raises(NothingMeasured, match=r"^own makes no client: OSError: no certificates$"):
+        BenchmarkRunner(configuration(mode=mode), adapter=adapter).run()
+
+
+class Panic(BaseException):
+    """As extensions written in Rust raise it."""
+
+
+class Broken:
+    """Breaks on its third request, and again when it is closed."""
+
+    def __init__(self, wiring):
+        self._count = 0
+
+    def exchange(self, call):
+        self._count += 1
+        if self._count == 3:
+            raise Panic("index out of bounds")
+        now_ns = time.perf_counter_ns()
+        return Exchange(200, 0, now_ns, now_ns, now_ns)
+
+    def connections_opened(self):
+        return -1
+
+    def close(self):
+        raise OSError("gone")
+
+
+class BrokenAsync(Broken):
+    async def exchange(self, call):
+        return super().exchange(call)
+
+    async def close(self):
+        super().close()
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_a_client_that_breaks_ends_the_round_in_one_line(mode):
+    adapter = Adapter("own", "", "", "", make_sync=Broken, make_async=BrokenAsync)
+
+    with pytest.raises(NothingMeasured, match=r"^own broke: Panic: index out of bounds$"):
+        BenchmarkRunner(configuration(mode=mode, requests=10**9), adapter=adapter).run()
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_a_client_that_cannot_be_closed_has_measured_all_the_same(mode):
+    adapter = Adapter("own", "", "", "", make_sync=Broken, make_async=BrokenAsync)
+
+    result = BenchmarkRunner(configuration(mode=mode, requests=2, concurrency=1), adapter=adapter).run()
+
+    assert result.requests_count == 2
+    assert result.rounds[0].connections_opened is None
+
+
 def test_more_connections_than_files_are_allowed_is_told_with_what_to_do():
     program = """
 import resource
@@ -160,9 +221,8 @@ assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 """
 
 
-@pytest.mark.parametrize("mode", ["sync", "async"])
-def test_ctrl_c_ends_the_round_and_its_result_is_returned(mode):
-    with trouble() as server, interrupted(server.url, "runs", mode) as process:
+def test_ctrl_c_ends_the_round_and_its_result_is_returned():
+    with trouble() as server, interrupted(server.url, "runs", "async") as process:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
 
