@@ -43,7 +43,7 @@ def run_closed_loop(traffic: Traffic, timetable: Timetable) -> None:
                         continue
                     now = clock()
                     expected = c.expected
-                    # PERF: replies are mostly the same octets as the last: 30 ns, reading them 2.5 us.
+                    # PERF: most replies are the octets of the last: 0.06 us; read with care they cost 3.7.
                     if octets != expected.usual:  # type: ignore[union-attr]  # one is in flight
                         if octets not in expected.known:  # type: ignore[union-attr]  # as above
                             traffic.take_in(c, octets, now)

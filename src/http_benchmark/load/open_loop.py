@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from http_benchmark.load.connection import Connection
+    from http_benchmark.load.messages import Shot
     from http_benchmark.load.timetable import Timetable
     from http_benchmark.load.traffic import Traffic
 
@@ -109,7 +110,10 @@ def send_due(traffic: Traffic, schedule: Iterator[int], now: int, *, most: int =
             break
         now = clock()
         late(now - due)
-        _send(traffic, c, traffic.enter(c, shot, due, now), now)
+        if c.can_be_plain and c.uses and not c.is_unwatched:
+            _send_plain(traffic, c, shot, due, now)
+        else:
+            _send(traffic, c, traffic.enter(c, shot, due, now), now)
         due = next(schedule, _NEVER)
         most -= 1
     traffic.failures.clear()
@@ -140,6 +144,24 @@ def make_wait(poller: select.epoll | PollPoller) -> Callable[[int], object]:
         return lambda nanoseconds: poller.poll(nanoseconds // 1_000_000 / 1e3)
     numbers, choose = [number], select.select
     return lambda nanoseconds: choose(numbers, (), (), nanoseconds / 1e9)
+
+
+def _send_plain(traffic: Traffic, c: Connection, shot: Shot, due: int, now: int) -> None:
+    """Send on a connection that was used before. PERF: 0.5 us, with care 1.9."""
+    request, c.expected = shot
+    c.due_ns, c.sent_ns = due, now
+    c.is_plain = True
+    size = len(request)
+    tally = traffic.tally
+    tally.sent += 1
+    tally.octets_sent += size
+    try:
+        done = c.send(request)
+    except OSError as error:
+        traffic.cannot_send(c, error, request)
+        return
+    if done != size:
+        traffic.postpone(c, request[done:])
 
 
 def _send(traffic: Traffic, c: Connection, octets: bytes, now: int) -> None:
