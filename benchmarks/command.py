@@ -42,6 +42,7 @@ NAMES = (
     "tls",
     "rightness_clients",
     "rightness_engine",
+    "rightness_load",
     "rightness_monitor",
     "rightness_servers",
     "rightness_targets",
