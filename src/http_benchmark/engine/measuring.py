@@ -107,7 +107,8 @@ class _Running:
         )
         self._stretch = self._phases.measured.stretch
         of_s = share.duration_s if share.requests is None else None
-        progress = Progress(wanted.label, share.number, share.rounds, 0.0, of_s, 0.0, 0, 0, 0, 0)
+        client = f"{subject.adapter.name} ({wanted.mode})"
+        progress = Progress(wanted.label, share.number, share.rounds, 0.0, of_s, 0.0, 0, 0, 0, 0, client)
         self._watcher = Watcher(
             crew.recorders, crew.warm_up, self._phases.measured, watch, progress, wanted.concurrency
         )

@@ -26,3 +26,5 @@ class Progress(NamedTuple):
     """Successes of this round so far."""
     errors: int
     """Of this round so far."""
+    client: str = ""
+    """Library and mode, such as "httpx (async)"; "" where something else is measured."""

@@ -106,7 +106,7 @@ class _Lines:
 
     def show(self, progress: Progress) -> None:
         last, now = self._last, monotonic()
-        if last is None or (last.name, last.round) != (progress.name, progress.round):
+        if last is None or (_label(last), last.round) != (_label(progress), progress.round):
             self._end_round()
             self._due = now + LINE_S
         self._last, self._is_told = progress, False
@@ -123,7 +123,7 @@ class _Lines:
 
     def _print(self, progress: Progress) -> None:
         self._is_told = True
-        line = f"{show_harmless(progress.name)}: round {progress.round + 1}/{progress.rounds}, "
+        line = f"{_label(progress)}: round {progress.round + 1}/{progress.rounds}, "
         if progress.elapsed_s < 0:
             line += "warming up"
         else:
@@ -155,8 +155,9 @@ class _Screen:
         self._console.show_cursor()  # or whoever ends us by a signal has a terminal without one
 
     def show(self, progress: Progress) -> None:
-        self._rates.setdefault(progress.name, deque(maxlen=_KEPT)).append(progress.rate_per_s)
-        self._last[progress.name] = progress
+        label = _label(progress)
+        self._rates.setdefault(label, deque(maxlen=_KEPT)).append(progress.rate_per_s)
+        self._last[label] = progress
         now = monotonic()
         if now - self._drawn_at >= REDRAW_S:
             self._drawn_at = now
@@ -168,20 +169,20 @@ class _Screen:
     def _draw(self, progress: Progress, now: float) -> Any:
         from rich.text import Text
 
-        width = self._console.width
+        width, label = self._console.width, _label(progress)
         drawn = Text(no_wrap=True, overflow="ellipsis")
-        drawn.append(shorten(show_harmless(progress.name), max(width - 16, 8)), "bold")
+        drawn.append(shorten(label, max(width - 16, 8)), "bold")
         drawn.append(f"  round {progress.round + 1} of {progress.rounds}\n")
         drawn.append(self._time(progress, now) + "\n", "cyan")
         *facts, errors = _facts(progress, progress.rate_per_s)
         drawn.append(f"{facts[0]}  ", "bold green")
         drawn.append("  ".join(facts[1:]))
         drawn.append(f"  {errors}\n", "bold red" if progress.errors else "dim")
-        drawn.append(spark(list(self._rates[progress.name])[-min(width - 1, _KEPT) :]), "green")
-        for name, last in self._last.items():
-            if name != progress.name:
+        drawn.append(spark(list(self._rates[label])[-min(width - 1, _KEPT) :]), "green")
+        for other, last in self._last.items():
+            if other != label:
                 so_far = f"round {last.round + 1}: {'  '.join(_facts(last, _mean_rate(last)))}"
-                drawn.append(f"\n{shorten(show_harmless(name), width // 3)}  {so_far}", "dim")
+                drawn.append(f"\n{shorten(other, width // 3)}  {so_far}", "dim")
         return drawn
 
     def _time(self, progress: Progress, now: float) -> str:
@@ -215,6 +216,11 @@ def _facts(progress: Progress, rate_per_s: float) -> list[str]:
         f"{progress.requests:,} requests",
         f"{progress.errors:,} errors",
     ]
+
+
+def _label(progress: Progress) -> str:
+    """Return who is measured: of clients the short name, because they often share the long one."""
+    return show_harmless(progress.client or progress.name)
 
 
 def _mean_rate(progress: Progress) -> float:

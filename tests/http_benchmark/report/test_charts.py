@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from xml.etree import ElementTree as ET
@@ -14,6 +15,7 @@ from http_benchmark.report.charts import make_charts
 from http_benchmark.report.charts.chart import Axis
 from http_benchmark.report.charts.distribution import points_of
 from http_benchmark.report.charts.over_time import moments_of
+from http_benchmark.report.plotly_form import to_plotly
 from http_benchmark.report.scales import make_scale
 from http_benchmark.report.svg import HEIGHT, WIDTH, draw_svg
 from tests.http_benchmark.report.samples import make_result, three_clients, without_figures
@@ -88,6 +90,16 @@ def test_bars_have_the_interval_of_their_rounds():
         assert min(dots.y) <= bar.low[0] <= bar.y[0] <= bar.high[0] <= max(dots.y) * 1.05
         assert len(dots.y) == 6
     assert [row[0] for row in chart.rows] == ["requests", "httpx", "aiohttp"]
+
+
+def test_what_is_no_number_is_left_out():
+    result = make_result(rounds=2)
+    result.rounds[0].duration_s = float("inf")
+    result.rounds[1].generator.samples[3].cpu_percent = float("nan")
+
+    for chart in make_charts([result, make_result("aiohttp")]):
+        json.dumps(to_plotly(chart), allow_nan=False)
+        assert "nan" not in draw_svg(chart)
 
 
 def test_there_is_no_chart_without_figures():

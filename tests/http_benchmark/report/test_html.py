@@ -148,13 +148,17 @@ def test_the_page_is_dark_for_who_prefers_it_and_light_on_paper(hostile):
     page.wait_for("document.querySelector('.main-svg').style.background.includes('22, 27, 34')")
     dark = colours()
     page.ask("Emulation.setEmulatedMedia", media="print")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    widths = page.evaluate(
+        "dispatchEvent(new Event('beforeprint')) &&"  # and at once, as printing does
+        " [...document.querySelectorAll('.main-svg')].map(e => Math.round(e.getBoundingClientRect().width))"
+    )
     paper = colours()
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.ask("Emulation.setEmulatedMedia", media="")
     page.resize(1280, 900)
 
     assert dark == ["rgb(13, 17, 23)", "rgb(22, 27, 34)"]
+    assert set(widths) == {680}  # a chart as wide as a screen would be cut off
     assert light[1] == paper[1] == "rgb(255, 255, 255)" and paper[0] == "rgb(255, 255, 255)"
 
 

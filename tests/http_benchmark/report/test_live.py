@@ -152,6 +152,19 @@ def test_a_pipe_has_a_line_for_each_round(monkeypatch):
     )
 
 
+def test_clients_of_one_name_are_told_apart():
+    stream = io.StringIO()
+
+    with Live(stream) as shown:
+        for client in ("httpx (sync)", "httpx (async)"):
+            shown.watch(look("nightly")._replace(client=client))
+
+    assert [line.partition(":")[0] for line in stream.getvalue().splitlines()] == [
+        "httpx (sync)",
+        "httpx (async)",
+    ]
+
+
 def test_a_long_round_has_a_line_every_few_seconds(monkeypatch):
     stream, clock = io.StringIO(), iter(range(1000))
     monkeypatch.setattr(live, "monotonic", lambda: next(clock) / 4)

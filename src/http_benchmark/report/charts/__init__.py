@@ -6,6 +6,8 @@ to some hundred points, so that an hour of measuring makes no larger report than
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from http_benchmark.report.charts.comparison import latency_bars, rate_bars, rounds
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from http_benchmark.measurement.result import BenchmarkResult
-    from http_benchmark.report.charts.chart import Chart
+    from http_benchmark.report.charts.chart import Chart, Series
 
 _MAKERS = (
     rate_bars,
@@ -37,4 +39,16 @@ _MAKERS = (
 def make_charts(results: Sequence[BenchmarkResult]) -> list[Chart]:
     """Return those that there are figures for."""
     made = (maker(results) for maker in _MAKERS)
-    return [chart for chart in made if chart is not None]
+    charts = [chart for chart in made if chart is not None]
+    return [replace(chart, series=[_drawable(each) for each in chart.series]) for chart in charts]
+
+
+def _drawable(series: Series) -> Series:
+    """Without what is no number: files of results may hold anything."""
+    known = [
+        (x, y if y is None or isfinite(y) else None)
+        for x, y in zip(series.x, series.y, strict=True)
+        if isfinite(x)
+    ]
+    low, high = ([each if isfinite(each) else 0.0 for each in ends] for ends in (series.low, series.high))
+    return replace(series, x=[x for x, _ in known], y=[y for _, y in known], low=low, high=high)

@@ -80,11 +80,13 @@ def rounds(results: Sequence[BenchmarkResult]) -> Chart | None:
 def _bars(results: Sequence[BenchmarkResult], key: str, title: str, axis: Axis, value: Value) -> Chart | None:
     labels = label_results(results)
     values = [[value(each) for each in result.rounds] for result in results]
-    if len(results) == 1 and len(values[0]) == 1:
+    if len(results) == 1 and len(values[0]) < 2:
         return None
     series: list[Series] = []
     rows: list[list[str]] = []
     for subject, (label, found) in enumerate(zip(labels, values, strict=True)):
+        if not found:
+            continue
         middle = middle_of_pairs(found)
         low, high = interval_of_pairs(found, _TAIL) if len(found) > 1 else (middle, middle)
         series.append(Series(label, subject, [subject], [middle], "bars", [max(low, 0.0)], [high]))
@@ -94,6 +96,8 @@ def _bars(results: Sequence[BenchmarkResult], key: str, title: str, axis: Axis, 
         shown = [show_number(each) for each in (middle, low, high, min(found), max(found))]
         rows.append([label, shown[0], f"{shown[1]} to {shown[2]}", shown[3], shown[4]])
     head = ["client", "middle", "95 % interval", "least round", "greatest round"]
+    if not series:
+        return None
     names = Axis("", "names", [(float(at), label) for at, label in enumerate(labels)])
     return Chart(key, title, _SAYS, names, axis, series, head, rows)
 

@@ -16,7 +16,9 @@
     tickfont: {color: colours.faint, size: 12},
   });
 
-  const layout = (chart, colours) => ({
+  const PAPER = 680;  // pixels that fit on A4 and Letter; printing itself does not resize a chart
+
+  const layout = (chart, colours, width) => ({
     ...chart.layout,
     xaxis: axis(chart.layout.xaxis, colours),
     yaxis: axis(chart.layout.yaxis, colours),
@@ -29,7 +31,7 @@
     margin: {l: 56, r: 16, t: 8, b: 44},
     bargap: 0.3,
     barmode: "overlay",
-    autosize: true,
+    ...(width ? {width, autosize: false} : {autosize: true}),
   });
 
   const data = (chart, colours) => chart.data.map((trace) => ({
@@ -38,9 +40,9 @@
     ...(trace.mode === "markers" ? {marker: {...trace.marker, line: {width: 1, color: colours.card}}} : {}),
   }));
 
-  const draw = (colours) => {
+  const draw = (colours, width) => {
     for (const [node, chart] of drawn) {
-      Plotly.react(node, data(chart, colours), layout(chart, colours), {
+      Plotly.react(node, data(chart, colours), layout(chart, colours, width), {
         responsive: true,
         displaylogo: false,
         displayModeBar: false,
@@ -56,7 +58,7 @@
   }
   draw(preferred());
   prefersDark.addEventListener("change", () => draw(preferred()));
-  addEventListener("beforeprint", () => draw(LIGHT));
+  addEventListener("beforeprint", () => draw(LIGHT, PAPER));
   addEventListener("afterprint", () => draw(preferred()));
   document.documentElement.dataset.drawn = drawn.length;
 })();
