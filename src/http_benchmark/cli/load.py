@@ -112,6 +112,22 @@ def _add_course_options(parser: argparse.ArgumentParser) -> None:
         help="seconds before each round that do not count; default a quarter of the round, at most 1",
     )
     group.add_argument("--rounds", type=whole, default=1, metavar="N", help="default 1")
+    group.add_argument(
+        "--processes",
+        type=whole,
+        metavar="N",
+        help="generators that share the load, each on a core; default 1",
+    )
+    group.add_argument(
+        "--distributed",
+        metavar="ADDRESS",
+        help="load from all workers of the Dask scheduler there, such as tcp://10.0.0.1:8786",
+    )
+    group.add_argument(
+        "--ceiling",
+        action="store_true",
+        help="measure afterwards what the generator reaches against a server that does nothing",
+    )
     group.add_argument("--name", default="", help="under which the result is found again")
 
 
@@ -122,6 +138,7 @@ def run(options: argparse.Namespace) -> int:
     from http_benchmark.statistics.doubts import doubts
 
     outputs.check(options)
+    _check_generators(options)
     wanted = make_options(options)
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
@@ -129,11 +146,35 @@ def run(options: argparse.Namespace) -> int:
         planned_s = options.rounds * (wanted.duration_s + wanted.warm_up_s)
         live = stack.enter_context(Live(sys.stderr, is_quiet=options.quiet, planned_s=planned_s))
         result = measure_load(
-            scenario, wanted, rounds=options.rounds, name=options.name, watch=live.watch, stop=stop
+            scenario,
+            wanted,
+            rounds=options.rounds,
+            name=options.name,
+            processes=options.processes or 1,
+            scheduler=options.distributed,
+            has_ceiling=options.ceiling,
+            watch=live.watch,
+            stop=stop,
         )
     result.warnings += doubts(result)
+    ceiling_per_s = result.config_snapshot["ceiling_per_s"]
+    if ceiling_per_s and not options.quiet:
+        print(
+            f"ceiling: {ceiling_per_s:.0f} requests a second against a server that does nothing; this one "
+            f"reached {100 * result.requests_per_second / ceiling_per_s:.0f} % of it",
+            file=sys.stderr,
+        )
     code = outputs.deliver([result], [], options)
     return 130 if stop.is_set() else code
+
+
+def _check_generators(options: argparse.Namespace) -> None:
+    if options.distributed is None:
+        return
+    if options.processes is not None:
+        raise UsageError("--distributed makes one generator on each worker; leave out --processes")
+    if options.ceiling:
+        raise UsageError("--ceiling is of generators on this machine; leave out --distributed")
 
 
 def make_options(options: argparse.Namespace) -> LoadOptions:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from uuid import uuid4
 
 from http_benchmark.errors import BenchmarkError, MissingLibrary, NothingMeasured, UsageError
@@ -60,39 +60,75 @@ def run_distributed(
     stop: threading.Event | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Round:
-    """Run one round of load from all workers of a cluster. Ctrl-C, or `stop`, ends it at once and still
-    returns what there is. `tell` gets what goes wrong with single workers; None: stderr.
-    """
-    with _connect(scheduler) as client:
-        cluster = _Cluster(client, scheduler, tell or _to_stderr)
-        parts = len(cluster.workers)
+    """Run one round of load from all workers of a cluster; for several, `Cluster` connects once."""
+    with Cluster(scheduler) as cluster:
+        return cluster.run(scenario, options, number=number, stop=stop, tell=tell)
+
+
+class Cluster:
+    """A connection to a cluster. UsageError when there is none, or its workers are of another kind."""
+
+    def __init__(self, scheduler: str) -> None:
+        self._scheduler = scheduler
+        self._client = _connect(scheduler)
+        try:
+            self.workers = self._find_workers()
+        except BaseException:
+            self._client.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def run(
+        self,
+        scenario: Scenario,
+        options: LoadOptions,
+        *,
+        number: int = 0,
+        stop: threading.Event | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> Round:
+        """Run one round from all workers that are there now. Ctrl-C, or `stop`, ends it at once and still
+        returns what there is. `tell` gets what goes wrong with single workers; None: stderr.
+        """
+        self.workers = self._find_workers()
+        parts = len(self.workers)
         shares = zip(divide_scenario(scenario, parts), divide_options(options, parts), strict=True)
-        cluster.hand_out([Task(part, share, number) for part, share in shares], options)
-        return cluster.collect(_longest_s(options), stop)
+        course = _Course(self._client, self.workers, tell or _to_stderr)
+        course.hand_out([Task(part, share, number) for part, share in shares], options)
+        return course.collect(_longest_s(options), stop)
+
+    def _find_workers(self) -> list[str]:
+        workers = sorted(self._client.nthreads())
+        if not workers:
+            raise NothingMeasured(
+                f"{self._scheduler} has no workers; start `dask worker {self._scheduler}` on each machine"
+            )
+        _check_versions(self._client.run(eval, f"{_REMOTE}.own_version()", on_error="return"))
+        return workers
 
 
-class _Cluster:
-    """The workers, what they do and what came of it."""
+class _Course:
+    """One round: who does what, and what came of it."""
 
-    def __init__(self, client: Any, scheduler: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, client: Any, workers: list[str], tell: Callable[[str], None]) -> None:
         self._client = client
         self._tell = tell
         self._run_id = uuid4().hex
         self._futures: dict[str, Any] = {}
         """By worker; without those that are done or lost."""
         self._rounds: list[Round] = []
-        self.workers = sorted(self._present())
-        if not self.workers:
-            raise NothingMeasured(
-                f"{scheduler} has no workers; start `dask worker {scheduler}` on each machine"
-            )
-        _check_versions(self._on_each(f"{_REMOTE}.own_version()"))
-        self._clocks = {worker: self._read_clock(worker) for worker in self.workers}
+        self._workers = workers
+        self._clocks = {worker: self._read_clock(worker) for worker in workers}
 
     def hand_out(self, tasks: list[Task], options: LoadOptions) -> None:
         """Give each worker its task."""
         moment_s = time.time() + _LEAD_S
-        for at, (worker, task) in enumerate(zip(self.workers, tasks, strict=True)):
+        for at, (worker, task) in enumerate(zip(self._workers, tasks, strict=True)):
             begin_s = moment_s + head_start_s(options, at) + self._clocks[worker].ahead_s
             self._futures[worker] = self._client.submit(
                 run_assignment,
@@ -118,7 +154,7 @@ class _Cluster:
                 wants_stop = True
             if wants_stop and not is_stopping:
                 is_stopping = True
-                self._on_each(f"{_REMOTE}.stop({self._run_id!r})")
+                self._stop()
                 until_s = time.monotonic() + _GRACE_S
             if until_s is not None and time.monotonic() > until_s:
                 for worker in list(self._futures):
@@ -126,12 +162,12 @@ class _Cluster:
         if not self._rounds:
             raise NothingMeasured("not one worker came to its end")
         found = join_rounds(self._rounds)
-        found.was_interrupted |= len(self._rounds) < len(self.workers)
+        found.was_interrupted |= len(self._rounds) < len(self._workers)
         return found
 
     def _look(self) -> None:
         time.sleep(_LOOK_EVERY_S)
-        present = self._present()
+        present = self._client.nthreads()
         for worker, future in list(self._futures.items()):
             if future.status == "finished":
                 made: Round = future.result()
@@ -148,20 +184,15 @@ class _Cluster:
                 self._lose(worker, "left the cluster")
 
     def _give_up(self) -> None:
-        self._on_each(f"{_REMOTE}.stop({self._run_id!r})")
+        self._stop()
         self._client.cancel(list(self._futures.values()))
 
     def _lose(self, worker: str, why: str) -> None:
         self._client.cancel([self._futures.pop(worker)])
         self._tell(f"worker {worker} {why}")
 
-    def _present(self) -> set[str]:
-        return set(self._client.nthreads())
-
-    def _on_each(self, expression: str) -> dict[str, Any]:
-        """Return what an expression comes to on each worker, be it an exception."""
-        found: dict[str, Any] = self._client.run(eval, expression, on_error="return")
-        return found
+    def _stop(self) -> None:
+        self._client.run(eval, f"{_REMOTE}.stop({self._run_id!r})", on_error="return")
 
     def _read_clock(self, worker: str) -> Clock:
         best = Clock(0.0, float("inf"))

@@ -8,18 +8,27 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+import threading
 from typing import Any, Final
 
 _LENGTH: Final = struct.Struct("!Q")
 _PIECE: Final = 1 << 16
 
 
-def send(fd: int, message: object) -> None:
-    """Write all of a message; OSError when nobody reads any more."""
-    octets = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    view = memoryview(_LENGTH.pack(len(octets)) + octets)
-    while view:
-        view = view[os.write(fd, view) :]
+class Outbox:
+    """Puts messages into a descriptor, each whole, whatever thread it comes from."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lock = threading.Lock()
+
+    def send(self, message: object) -> None:
+        """Write all of a message; OSError when nobody reads any more."""
+        octets = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        view = memoryview(_LENGTH.pack(len(octets)) + octets)
+        with self._lock:
+            while view:
+                view = view[os.write(self._fd, view) :]
 
 
 class Inbox:

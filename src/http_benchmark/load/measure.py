@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from http_benchmark.errors import NothingMeasured
-from http_benchmark.load.worker import Task, run_part
+from http_benchmark.load.limits import limits, measure_ceiling
+from http_benchmark.load.processes import run_spread
 from http_benchmark.measurement.result import BenchmarkResult, summarise
 from http_benchmark.storage.environment import look_at_environment
 
@@ -26,21 +28,43 @@ def measure_load(
     *,
     rounds: int = 1,
     name: str = "",
+    processes: int = 1,
+    scheduler: str | None = None,
+    has_ceiling: bool = False,
     watch: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> BenchmarkResult:
-    """Load the server in rounds, each of the duration, or number of requests, of the options.
-    NothingMeasured when not one request succeeded.
+    """Load the server in rounds, each of the duration, or number of requests, of the options, from so many
+    processes, or from all workers of the Dask scheduler at that address (`watch` is not told of those).
+    `has_ceiling`: find out afterwards what the generator can do at most. What shows that it was the limit is
+    in the warnings. NothingMeasured when not one request succeeded.
     """
     made: list[Round] = []
     called = name or f"load {scenario.method} {scenario.url}"
-    for number in range(rounds):
-        made.append(
-            run_part(Task(scenario, options, number), rounds=rounds, name=called, watch=watch, stop=stop)
-        )
-        if made[-1].was_interrupted:
-            break
-    return result_of(made, scenario, options, name=called)
+    with ExitStack() as stack:
+        cluster = None
+        if scheduler is not None:
+            from http_benchmark.load.distributed import Cluster
+
+            cluster = stack.enter_context(Cluster(scheduler))
+            processes = len(cluster.workers)
+        for number in range(rounds):
+            if cluster is not None:
+                made.append(cluster.run(scenario, options, number=number, stop=stop))
+            else:
+                course: dict[str, Any] = {"number": number, "rounds": rounds, "name": called}
+                made.append(run_spread(scenario, options, processes, **course, watch=watch, stop=stop))
+            if made[-1].was_interrupted:
+                break
+    result = result_of(made, scenario, options, name=called)
+    result.config_snapshot |= {"processes": processes, "distributed": scheduler}
+    ceiling_per_s = None
+    if has_ceiling and not made[-1].was_interrupted:
+        ceiling_per_s = measure_ceiling(scenario, options, processes=processes, stop=stop)
+    result.config_snapshot["ceiling_per_s"] = ceiling_per_s
+    fastest = max(made, key=lambda each: each.rate_per_s)
+    result.warnings += limits(fastest, options, processes=processes, ceiling_per_s=ceiling_per_s)
+    return result
 
 
 def result_of(rounds: list[Round], scenario: Scenario, options: LoadOptions, *, name: str) -> BenchmarkResult:

@@ -7,6 +7,7 @@ counts and histograms add up exactly. Pure functions; `processes.py` and `distri
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from http_benchmark.errors import UsageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from http_benchmark.load.options import LoadOptions
     from http_benchmark.load.scenario import Scenario
+    from http_benchmark.measurement.progress import Progress
 
 
 def divide_options(options: LoadOptions, parts: int) -> list[LoadOptions]:
@@ -90,6 +92,19 @@ def join_rounds(parts: Sequence[Round]) -> Round:
         seconds=_seconds(parts),
         generator=_resources([each.generator for each in parts]),
         was_interrupted=any(each.was_interrupted for each in parts),
+    )
+
+
+def join_progress(parts: Sequence[Progress]) -> Progress:
+    """Return how far all together have come. To look at: the p50 is the middle of theirs, the p99 the
+    greatest.
+    """
+    return parts[0]._replace(
+        rate_per_s=sum(each.rate_per_s for each in parts),
+        p50_ns=round(median(each.p50_ns for each in parts)),
+        p99_ns=max(each.p99_ns for each in parts),
+        requests=sum(each.requests for each in parts),
+        errors=sum(each.errors for each in parts),
     )
 
 

@@ -21,9 +21,16 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 import http_benchmark
 from http_benchmark.errors import BenchmarkError, NothingMeasured
-from http_benchmark.load.frames import Inbox, send
-from http_benchmark.load.parts import divide_options, divide_scenario, head_start_s, join_rounds
+from http_benchmark.load.frames import Inbox, Outbox
+from http_benchmark.load.parts import (
+    divide_options,
+    divide_scenario,
+    head_start_s,
+    join_progress,
+    join_rounds,
+)
 from http_benchmark.load.worker import BEAT, READY, STOP, Task, run_part
+from http_benchmark.measurement.progress import Progress
 from http_benchmark.measurement.round import Round
 
 if TYPE_CHECKING:
@@ -49,21 +56,25 @@ def run_processes(
     processes: int,
     *,
     number: int = 0,
+    rounds: int = 1,
+    name: str = "",
+    watch: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Round:
-    """Run one round of load from so many processes. Ctrl-C, or `stop`, ends it at once and still returns what
-    there is. `tell` gets what goes wrong with single processes; None: stderr.
+    """Run one round of load from so many processes. Ctrl-C, or `stop`, ends it at once and still returns
+    what there is. `watch` is told how far all together have come; `tell` gets what goes wrong with single
+    processes; None: stderr.
     """
     tasks = [
-        Task(part, share, number)
+        Task(part, share, number, rounds, name, watch is not None)
         for part, share in zip(
             divide_scenario(scenario, processes), divide_options(options, processes), strict=True
         )
     ]
     with ExitStack() as stack:
         generators = [stack.enter_context(_Generator(task, at + 1)) for at, task in enumerate(tasks)]
-        crowd = _Crowd(generators, tell or _to_stderr, stop)
+        crowd = _Crowd(generators, watch, tell or _to_stderr, stop)
         stack.callback(crowd.close)
         crowd.wait_for(READY, _SILENT_LOOKS + _PATIENCE_LOOKS)
         moment_s = time.monotonic() + _LEAD_S
@@ -80,6 +91,8 @@ class _Generator:
         self.task = task
         self.label = label
         self.round: Round | None = None
+        self.progress: Progress | None = None
+        """The last it told."""
         self.is_ready = False
         self.is_lost = False
         self.silent_looks = 0
@@ -100,6 +113,7 @@ class _Generator:
         assert self.process.stdin is not None  # noqa: S101  # as asked for, for mypy
         assert self.process.stdout is not None  # noqa: S101  # as above
         self._in = self.process.stdin
+        self._outbox = Outbox(self._in.fileno())
         self.inbox = Inbox(self.process.stdout.fileno())
         self.say(self.task)
         return self
@@ -119,7 +133,7 @@ class _Generator:
     def say(self, message: object) -> None:
         """Nothing, to one that is gone: it is found out when it is listened to."""
         with suppress(OSError):
-            send(self._in.fileno(), message)
+            self._outbox.send(message)
 
     def end(self) -> None:
         """Kill it: it does not answer, so asking is no use."""
@@ -142,9 +156,14 @@ class _Crowd:
     """All of them, and what they say."""
 
     def __init__(
-        self, generators: Sequence[_Generator], tell: Callable[[str], None], stop: threading.Event | None
+        self,
+        generators: Sequence[_Generator],
+        watch: Callable[[Progress], None] | None,
+        tell: Callable[[str], None],
+        stop: threading.Event | None,
     ) -> None:
         self._generators = generators
+        self._watch = watch
         self._tell = tell
         self._stop = stop
         self.is_stopping = False
@@ -206,6 +225,11 @@ class _Crowd:
             generator.is_ready = True
         elif isinstance(message, Round):
             generator.round = message
+        elif isinstance(message, Progress):
+            generator.progress = message
+            told = [each.progress for each in self._generators if each.progress is not None]
+            if self._watch is not None and told[0] is message:  # once for all of them
+                self._watch(join_progress(told))
         elif isinstance(message, BenchmarkError):
             raise message
         elif message != BEAT:
@@ -232,12 +256,17 @@ def run_spread(
     processes: int = 1,
     *,
     number: int = 0,
+    rounds: int = 1,
+    name: str = "",
+    watch: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Round:
     """Run one round from so many processes; from this very one where it is 1."""
     if processes == 1:
-        return run_part(Task(scenario, options, number), stop=stop)
-    return run_processes(scenario, options, processes, number=number, stop=stop)
+        return run_part(Task(scenario, options, number, rounds, name), watch=watch, stop=stop)
+    return run_processes(
+        scenario, options, processes, number=number, rounds=rounds, name=name, watch=watch, stop=stop
+    )
 
 
 def _environment() -> dict[str, str]:

@@ -1,7 +1,8 @@
 """`python -m http_benchmark.load.worker`: one of several generators, told by its parent what to do.
 
 In on stdin: a Task, then when to start, then perhaps STOP. Out on stdout: READY when all connections are
-open, a BEAT every second as a sign of life, then the Round, or the error. When the parent is gone, so is
+open, a BEAT every second as a sign of life, Progress where it is
+wanted, then the Round, or the error. When the parent is gone, so is
 stdin: the round ends and the process with it.
 """
 
@@ -18,7 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from http_benchmark.errors import BenchmarkError, NothingMeasured, UsageError
-from http_benchmark.load.frames import Inbox, send
+from http_benchmark.load.frames import Inbox, Outbox
 from http_benchmark.load.generator import run_load
 from http_benchmark.monitor.sampler import Sampler
 
@@ -44,13 +45,15 @@ class Task(NamedTuple):
     options: LoadOptions
     number: int
     """Of the round."""
+    rounds: int = 1
+    name: str = ""
+    is_watched: bool = False
+    """Whether the parent wants to know how far it has come."""
 
 
 def run_part(
     task: Task,
     *,
-    rounds: int = 1,
-    name: str = "",
     watch: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
     start: Callable[[], None] | None = None,
@@ -69,8 +72,8 @@ def run_part(
             task.scenario,
             task.options,
             number=task.number,
-            rounds=rounds,
-            name=name,
+            rounds=task.rounds,
+            name=task.name,
             watch=watch,
             stop=stop,
             start=begin,
@@ -97,20 +100,20 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides what it means
     out = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints must not stand between messages
-    inbox = Inbox(sys.stdin.fileno())
+    inbox, outbox = Inbox(sys.stdin.fileno()), Outbox(out)
     try:
         task: Task = inbox.wait()
-        send(out, _answer(task, inbox, out))
+        outbox.send(_answer(task, inbox, outbox))
     except (EOFError, BrokenPipeError):
         sys.exit(1)
 
 
-def _answer(task: Task, inbox: Inbox, out: int) -> Round | BenchmarkError:
+def _answer(task: Task, inbox: Inbox, outbox: Outbox) -> Round | BenchmarkError:
     stop = threading.Event()
-    parent = _Parent(inbox, out, stop)
+    parent = _Parent(inbox, outbox, stop)
 
     def start() -> None:
-        send(out, READY)
+        outbox.send(READY)
         moment_s = inbox.wait()
         if moment_s == STOP:
             stop.set()
@@ -119,7 +122,7 @@ def _answer(task: Task, inbox: Inbox, out: int) -> Round | BenchmarkError:
         sleep_until(moment_s, time.monotonic, stop)
 
     try:
-        return run_part(task, start=start, stop=stop)
+        return run_part(task, watch=outbox.send if task.is_watched else None, start=start, stop=stop)
     except BenchmarkError as error:
         return (
             UsageError(str(error)) if error.exit_code == UsageError.exit_code else NothingMeasured(str(error))
@@ -131,10 +134,10 @@ def _answer(task: Task, inbox: Inbox, out: int) -> Round | BenchmarkError:
 class _Parent(threading.Thread):
     """Gives signs of life, and stops the round when the parent says so or is gone."""
 
-    def __init__(self, inbox: Inbox, out: int, stop: threading.Event) -> None:
+    def __init__(self, inbox: Inbox, outbox: Outbox, stop: threading.Event) -> None:
         super().__init__(name="parent", daemon=True)
         self._inbox = inbox
-        self._out = out
+        self._outbox = outbox
         self._stop_round = stop
         self._ended, self._end = os.pipe()
 
@@ -145,7 +148,7 @@ class _Parent(threading.Thread):
                 return
             try:
                 if not ready:
-                    send(self._out, BEAT)
+                    self._outbox.send(BEAT)
                     continue
                 self._inbox.read()
             except OSError:

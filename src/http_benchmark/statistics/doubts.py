@@ -71,16 +71,11 @@ def _late(rounds: list[Round]) -> str:
 
 
 def _generator(result: BenchmarkResult) -> str:
-    share = _busiest(result.rounds, [each.generator for each in result.rounds])
     if result.client_type == "load":
-        share /= int(result.config_snapshot.get("processes", 1))
+        return ""  # load/limits.py knows more of it
+    share = _busiest(result.rounds, [each.generator for each in result.rounds])
     if share < SATURATED:
         return ""
-    if result.client_type == "load":
-        return (
-            f"the load generator used {percent(share)} of a core, so the server may be faster than this: "
-            "raise --processes"
-        )
     return (
         f"{result.client_library} used {percent(share)} of a core: the rate is its own ceiling, and times "
         "include waiting for its turn; for times alone lower --concurrency, or set a --rate"

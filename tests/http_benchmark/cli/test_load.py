@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import threading
 import pytest
 
 from http_benchmark.cli import main
+from http_benchmark.targets.behaviour import Behaviour
+from http_benchmark.targets.trouble import trouble
 from tests.http_benchmark.cli_runs import environment, run
 from tests.http_benchmark.load.liar import HELLO, answering, lying
 
@@ -130,3 +133,45 @@ def test_ctrl_c_ends_the_round_and_still_reports(tmp_path):
 
     assert process.returncode == 130, err
     assert "requests/s" in out and "stopped before its end" in out
+
+
+def test_several_processes_share_the_load(tmp_path):
+    with trouble(Behaviour()) as server:
+        before = server.counts()
+        words = ("--processes", "2", "--connections", "3", "--requests", "200", "--warmup", "0")
+        ran = run(tmp_path, "load", server.url, *SHORT, *words, "--json", code=0)
+        after = server.counts()
+
+    (result,) = json.loads(ran.out)
+    assert result["requests_count"] == 200 == after.requests - before.requests
+    assert after.connections - before.connections == 3
+    assert result["config_snapshot"]["processes"] == 2
+
+
+def test_the_ceiling_of_the_generator_is_told(tmp_path):
+    with trouble(Behaviour(delay_s=0.01)) as server:
+        ran = run(
+            tmp_path, "load", server.url, "--duration", "0.3", "--no-save", "--no-report", "--ceiling", code=0
+        )
+
+    assert re.search(
+        r"ceiling: \d+ requests a second against a server that does nothing; .* \d+ % of it", ran.err
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--processes", "11"), "10 connections cannot be shared by 11 generators"),
+        (("--processes", "0"), "--processes"),
+        (("--distributed", "tcp://127.0.0.1:1", "--processes", "2"), "leave out --processes"),
+        (("--distributed", "tcp://127.0.0.1:1", "--ceiling"), "leave out --distributed"),
+        (("--distributed", "nonsense"), "no Dask scheduler at nonsense"),
+    ],
+)
+def test_generators_that_cannot_be_meant_are_told(words, said, capsys):
+    assert main(["load", "http://127.0.0.1:1/", *SHORT, *words]) == 2
+
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from http_benchmark.cli import main
 from http_benchmark.errors import MissingLibrary, NothingMeasured, UsageError
 from http_benchmark.load.distributed import _check_versions, run_distributed
 from http_benchmark.load.options import LoadOptions
@@ -36,8 +38,8 @@ def cluster():
         n_workers=2,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
-        worker_dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
         host="127.0.0.1",
     ) as found:
         yield found
@@ -105,6 +107,27 @@ def test_a_server_that_is_not_there_is_told(cluster):
 
     with pytest.raises(NothingMeasured, match="is the server running there"):
         run_distributed(scenario, LoadOptions(connections=2, timeout_s=5), cluster.scheduler_address)
+
+
+def test_the_command_takes_the_address_of_a_scheduler(server, cluster, capsys):
+    words = (
+        "--distributed",
+        cluster.scheduler_address,
+        "--connections",
+        "4",
+        "--requests",
+        "100",
+        "--rounds",
+        "2",
+    )
+
+    code = main(
+        ["load", server.url, *words, "--warmup", "0", "--no-save", "--no-report", "--quiet", "--json"]
+    )
+
+    (result,) = json.loads(capsys.readouterr().out)
+    assert (code, result["requests_count"], len(result["rounds"])) == (0, 100, 2)
+    assert result["config_snapshot"]["processes"] == 2
 
 
 def test_more_workers_than_connections_are_refused(server, cluster):

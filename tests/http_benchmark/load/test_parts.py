@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 from http_benchmark.errors import UsageError
 from http_benchmark.histogram.histogram import Histogram
 from http_benchmark.load.options import LoadOptions
-from http_benchmark.load.parts import divide_options, divide_scenario, head_start_s, join_rounds
+from http_benchmark.load.parts import (
+    divide_options,
+    divide_scenario,
+    head_start_s,
+    join_progress,
+    join_rounds,
+)
 from http_benchmark.load.scenario import Request, Scenario
 from http_benchmark.load.templates import read_data
+from http_benchmark.measurement.progress import Progress
 from http_benchmark.measurement.round import Resources, Round, Sample, Second
 
 URL = "http://127.0.0.1:9/"
@@ -121,6 +128,14 @@ def test_counts_and_histograms_add_up():
     assert [(each.cpu_percent, each.rss_mb) for each in both.generator.samples] == [(100.0, 25.0), (7.0, 6.0)]
     assert both.was_interrupted
     assert both.first_octet is None
+
+
+def test_progress_adds_up_to_look_at():
+    one = Progress("x", 0, 2, 1.0, 3.0, 100.0, 10, 50, 100, 1)
+
+    both = join_progress([one, one._replace(rate_per_s=50.0, p50_ns=20, p99_ns=90, requests=40, errors=2)])
+
+    assert both == Progress("x", 0, 2, 1.0, 3.0, 150.0, 15, 90, 140, 3)
 
 
 def test_what_one_part_does_not_know_nobody_knows():

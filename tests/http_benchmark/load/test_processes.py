@@ -14,7 +14,7 @@ import pytest
 
 import http_benchmark
 from http_benchmark.errors import BenchmarkError, NothingMeasured, UsageError
-from http_benchmark.load.frames import Inbox, send
+from http_benchmark.load.frames import Inbox, Outbox
 from http_benchmark.load.options import LoadOptions
 from http_benchmark.load.processes import run_processes, run_spread
 from http_benchmark.load.scenario import Request, Scenario
@@ -109,6 +109,24 @@ def test_a_rate_is_that_of_all_together(server):
 
     assert made.requests + made.dropped + made.in_flight_at_end == pytest.approx(200, abs=2)
     assert made.lateness.total == pytest.approx(200, abs=2)
+
+
+def test_who_watches_is_told_of_all_together(server):
+    told = []
+
+    made = run_spread(
+        scenario_of(server),
+        LoadOptions(connections=4, duration_s=1.2, warm_up_s=0),
+        2,
+        number=1,
+        rounds=3,
+        name="all",
+        watch=told.append,
+    )
+
+    assert {(each.name, each.round, each.rounds) for each in told} == {("all", 1, 3)}
+    assert 0 < max(each.requests for each in told) <= made.requests
+    assert len(told) >= 2
 
 
 def test_one_process_is_this_one(server):
@@ -217,11 +235,9 @@ def test_generators_end_with_their_parent(server):
 
 def test_messages_come_whole_in_whatever_pieces():
     readable, writable = os.pipe()
-    inbox = Inbox(readable)
+    inbox, outbox = Inbox(readable), Outbox(writable)
     messages = [{"a": list(range(20_000))}, "ready", 4.5]
-    writing = threading.Thread(
-        target=lambda: [send(writable, each) for each in messages] and os.close(writable)
-    )
+    writing = threading.Thread(target=lambda: [outbox.send(each) for each in messages] and os.close(writable))
     writing.start()
 
     found = []
