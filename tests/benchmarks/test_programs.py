@@ -44,7 +44,13 @@ FIGURES = {
     ],
     "rightness_engine": ["engine, sync", "% of 20", "open loop at 10000/s", "ms late, p99", "% of theory"],
     "rightness_servers": ["identical, by rate", "5% slower, by CPU", "found", "of 1"],
-    "rightness_load": ["hello, 64 connections", "req/s", "open loop at 1000/s", "ms late, p99", "MB resident"],
+    "rightness_load": [
+        "hello, 64 connections",
+        "req/s",
+        "open loop at 1000/s",
+        "ms late, p99",
+        "MB resident",
+    ],
     "rightness_monitor": ["1 processes every 0.1 s", "10 processes", "/proc", "% of a core"],
     "rightness_targets": [
         "a delay of 20 ms, 64 connections",

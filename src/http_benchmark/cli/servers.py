@@ -6,7 +6,7 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from http_benchmark.cli.interruption import stopping
 from http_benchmark.errors import NothingMeasured, UsageError
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from http_benchmark.measurement.round import Round
     from http_benchmark.servers.definitions import Definitions, Server, Workload
     from http_benchmark.servers.rounds import MakeLoad
+
+
+_PLACES: Final = {"--peers": "DIR", "--python": "PYTHON"}
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -152,8 +155,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _command() -> str:
-    """Return how this was called, without what is of this machine alone."""
-    return shlex.join(["http-benchmark", *sys.argv[1:]])
+    """Return how this was called, for whoever calls it elsewhere: without the paths of this machine."""
+    words = ["http-benchmark", *sys.argv[1:]]
+    for at, word in enumerate(words):
+        flag, equals, _ = word.partition("=")
+        if flag not in _PLACES:
+            continue
+        if equals:
+            words[at] = f"{flag}={_PLACES[flag]}"
+        elif at + 1 < len(words):
+            words[at + 1] = _PLACES[flag]
+    return shlex.join(words)
 
 
 def _measure(

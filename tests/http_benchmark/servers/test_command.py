@@ -14,6 +14,7 @@ import time
 import pytest
 
 from http_benchmark.cli import main
+from http_benchmark.cli.servers import _command
 from http_benchmark.export.json_form import read_results
 from http_benchmark.servers.subject import with_own_packages
 from http_benchmark.storage.store import ResultStorage
@@ -148,6 +149,21 @@ def test_results_go_where_they_are_asked_for(folder, capsys):
     assert "| plain | " in page
     assert (folder / "a.md").read_text().startswith("## hello\n`http-benchmark ")
     assert f"Python {sys.version.split()[0]}" in page
+
+
+def test_the_command_on_a_page_has_no_paths_of_this_machine(monkeypatch):
+    words = [
+        "servers",
+        "one",
+        "--peers",
+        "/home/me/venv",
+        "--python=/usr/bin/python3",
+        "--workload",
+        "hello there",
+    ]
+    monkeypatch.setattr(sys, "argv", ["/bin/x", *words])
+
+    assert _command() == "http-benchmark servers one --peers DIR --python=PYTHON --workload 'hello there'"
 
 
 def test_json_on_stdout_is_alone_there(folder, capsys):
