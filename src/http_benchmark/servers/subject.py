@@ -31,11 +31,31 @@ class SubjectFailed(BenchmarkError):
     """A server that does not start, does not serve, answers wrongly or ends: it is left out."""
 
 
+class _Lines:
+    """Lines of a pipe, one at a time: what has come already is never hidden in a buffer from `select`."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._rest = b""
+
+    def take(self, timeout_s: float | None) -> str | None:
+        """Return the next line, "" at the end; None when none is whole in time. None: wait for it."""
+        while b"\n" not in self._rest:
+            if not select.select([self._file], [], [], timeout_s)[0]:
+                return None
+            octets = os.read(self._file, 4096)
+            if not octets:
+                return ""
+            self._rest += octets
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.decode("utf-8", "replace")
+
+
 class Subject:
     """A server under test. `serving` makes it."""
 
-    def __init__(self, guard: subprocess.Popen[str], pid: int, port: int, log: Path) -> None:
-        self._guard = guard
+    def __init__(self, lines: _Lines, pid: int, port: int, log: Path) -> None:
+        self._lines = lines
         self._log = log
         self.pid = pid
         self.port = port
@@ -48,10 +68,8 @@ class Subject:
 
     def check_alive(self) -> None:
         """SubjectFailed, with what it said, once it has ended."""
-        if not self._ended and self._guard.stdout is not None:
-            if not select.select([self._guard.stdout], [], [], 0)[0]:
-                return
-            self._ended = self._guard.stdout.readline().strip() or "ended"
+        if not self._ended and (line := self._lines.take(0)) is not None:
+            self._ended = line or "ended"
         if self._ended:
             raise SubjectFailed(f"it ended{_how(self._ended)}{self.said()}")
 
@@ -121,13 +139,14 @@ def serving(
         [sys.executable, "-m", "http_benchmark.servers.guard"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
         start_new_session=True,
         env=with_own_packages(os.environ),
     )
     try:
-        subject = Subject(guard, _begin(guard, asked), port, log)
+        if guard.stdout is None:
+            raise RuntimeError("a guard without pipes")
+        lines = _Lines(guard.stdout.fileno())
+        subject = Subject(lines, _begin(guard, lines, asked), port, log)
         _await_listening(subject, start_timeout_s)
         yield subject
     finally:
@@ -141,16 +160,16 @@ def with_own_packages(environment: Mapping[str, str]) -> dict[str, str]:
     return {**environment, "PYTHONPATH": os.pathsep.join(paths)}
 
 
-def _begin(guard: subprocess.Popen[str], asked: Mapping[str, object]) -> int:
+def _begin(guard: subprocess.Popen[bytes], lines: _Lines, asked: Mapping[str, object]) -> int:
     """Return the number of the server."""
-    if guard.stdin is None or guard.stdout is None:
+    if guard.stdin is None:
         raise RuntimeError("a guard without pipes")
     try:
-        guard.stdin.write(json.dumps(asked) + "\n")
+        guard.stdin.write(json.dumps(asked).encode() + b"\n")
         guard.stdin.flush()
     except OSError:
         raise SubjectFailed("its guard ended before it was told what to start") from None
-    word, _, rest = guard.stdout.readline().strip().partition(" ")
+    word, _, rest = (lines.take(None) or "").partition(" ")
     if word != "started":
         raise SubjectFailed(f"it cannot be started: {rest or 'its guard ended'}")
     return int(rest)
@@ -169,7 +188,7 @@ def _await_listening(subject: Subject, timeout_s: float) -> None:
     raise SubjectFailed(f"it does not listen on its port within {timeout_s:g} s{subject.said()}")
 
 
-def _end(guard: subprocess.Popen[str], stop_timeout_s: float) -> None:
+def _end(guard: subprocess.Popen[bytes], stop_timeout_s: float) -> None:
     """Close the pipe, which is how the guard is told, and wait until all is gone."""
     if guard.stdin is not None:
         try:
