@@ -1,6 +1,7 @@
 """Scenarios in TOML: what they mean, and what is said of mistakes."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,14 @@ def test_a_file_that_cannot_be_read(tmp_path):
         read_scenario(tmp_path / "s.toml")
     with pytest.raises(UsageError, match="No such file"):
         read_scenario(tmp_path / "t.toml")
+
+
+def test_the_scenario_of_the_documentation(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "benchmark-load.md").read_text()
+    (tmp_path / "shop.toml").write_text(page.partition("```toml\n")[2].partition("```")[0])
+    (tmp_path / "users.csv").write_text("id,name\n1,x\n")
+
+    scenario = read_scenario(tmp_path / "shop.toml")
+
+    assert scenario.weights == [9, 1]
+    assert scenario.order.count(0) == 9
