@@ -28,7 +28,7 @@ def draw_round(
     """A round of so many seconds: lognormal latencies with a rare slow reply, a stall in one second."""
     chance = random.Random(f"{seed} {number}")
     latency, lateness, corrected, series = Histogram(), Histogram(), Histogram(), []
-    per_second = rate or int(concurrency / (median_ms / 1e3) * 0.85 * chance.uniform(0.97, 1.03))
+    per_second = rate or int(concurrency / (median_ms / 1e3) * 0.2 * chance.uniform(0.97, 1.03))
     for offset_s in range(seconds):
         slower = 1.6 if offset_s == 3 else 1.0
         values = [
