@@ -7,6 +7,7 @@
   p99 below 2 ms at 10,000. Where the machine does other things, sends are late: see the load beside it.
 - A pause of a second in ten: p99 of what is corrected is 0.9 s by theory, p99.9 0.99 s, because one
   request in ten was due in it, and waited for what was left of it. Goal: within 5 %.
+- 10,000 connections at once. Goal: they work, within 600 MB.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 GOALS = (
     "goals: the engine at most 5 % of http.client; in flight 98 % or more",
     "goals of the open loop: rate 99 to 101 %, p99 below 2 ms late at 10,000/s; pause 95 to 105 % of theory",
+    "goals of 10,000 connections: below 600 MB, none failed",
 )
 _ROUNDS = 5
 _WORKERS = 64
@@ -207,6 +209,31 @@ def pause(*, is_quick: bool) -> list[Figure]:
     return figures
 
 
+def connections(*, is_quick: bool) -> list[Figure]:
+    """Return what very many connections need, and how many of them were at work."""
+    count, rounds = (200, 1) if is_quick else (10_000, 3)
+    case = f"{count:,} connections, a reply after 0.5 s"
+    found = []
+    with trouble(Behaviour(delay_s=0.5)) as server:
+        for _ in range(rounds):
+            found += _run(
+                url=server.url,
+                client="penstock",
+                mode="async",
+                concurrency=count,
+                duration_s=0.6 if is_quick else 4.0,
+                warm_up_s=0.5 if is_quick else 8.0,
+            )
+    rss_mb = [each.generator.rss_mb_max for each in found if each.generator is not None]
+    shares = [100 * (each.effective_concurrency or 0) / count for each in found]
+    failed = [each.error_count + each.in_flight_at_end for each in found]
+    return [
+        summarise(case, "penstock, async", rss_mb, "MB resident"),
+        summarise(case, "penstock, async", shares, "% in flight"),
+        summarise(case, "penstock, async", failed, "failed"),
+    ]
+
+
 def _ms(each: Round, which: str, percent: float) -> float:
     return float(getattr(each, which).percentile(percent)) / 1e6
 
@@ -220,6 +247,7 @@ def measure(options: Options) -> Report:
         *concurrency(is_quick=is_quick),
         *open_loop(is_quick=is_quick),
         *pause(is_quick=is_quick),
+        *connections(is_quick=is_quick),
     ]
     return Report(figures, [*GOALS, load])
 

@@ -42,7 +42,14 @@ FIGURES = {
         "penstock, async",
         "% of 20",
     ],
-    "rightness_engine": ["engine, sync", "% of 20", "open loop at 10000/s", "ms late, p99", "% of theory"],
+    "rightness_engine": [
+        "engine, sync",
+        "% of 20",
+        "open loop at 10000/s",
+        "ms late, p99",
+        "% of theory",
+        "MB resident",
+    ],
     "rightness_servers": ["identical, by rate", "5% slower, by CPU", "found", "of 1"],
     "rightness_load": [
         "hello, 64 connections",

@@ -125,7 +125,8 @@ class _Running:
             self._end()
             self._crew.finish(0.0)
             raise
-        self._crew.finish(drain_s(self._subject.configuration.timeout_s, was_interrupted=self._was_stopped))
+        timeout_s = 0.0 if self._was_hopeless else self._subject.configuration.timeout_s
+        self._crew.finish(drain_s(timeout_s, was_interrupted=self._was_stopped))
         if (failure := self._crew.failure) is not None:
             if isinstance(failure, BenchmarkError):
                 raise failure
@@ -182,5 +183,5 @@ class _Running:
                 return f"not one request to {url} succeeded: {said}"
         return (
             f"not one reply from {url} to a request begun in the {found.duration_s:.3g} s "
-            "that were measured; measure longer"
+            "that were measured: measure longer, or warm up longer if connecting took so long"
         )

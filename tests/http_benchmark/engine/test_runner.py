@@ -170,21 +170,30 @@ def test_a_client_that_cannot_be_closed_has_measured_all_the_same(mode):
     assert result.rounds[0].connections_opened is None
 
 
-def test_more_connections_than_files_are_allowed_is_told_with_what_to_do():
+def test_the_limit_of_open_files_is_raised_and_where_it_cannot_be_told():
     program = """
-import resource
+import resource, sys
 from http_benchmark import BenchmarkConfiguration, BenchmarkRunner
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+wanted = BenchmarkConfiguration(
+    url=sys.argv[1], client="penstock", mode="async", concurrency=200, requests=200, warm_up_s=0
+)
+print(BenchmarkRunner(wanted).run().requests_count)
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 120))
-BenchmarkRunner(BenchmarkConfiguration(url="http://127.0.0.1:9/", concurrency=50)).run()
+BenchmarkRunner(wanted.but(concurrency=50)).run()
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={"PYTHONPATH": str(ROOT / "src")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    with trouble() as server:
+        done = subprocess.run(
+            [sys.executable, "-c", program, server.url],
+            env={"PYTHONPATH": str(ROOT / "src")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert done.stdout == "200\n"
 
     assert "UsageError: concurrency 50 needs 150 open files, and 120 are allowed here" in done.stderr
 
