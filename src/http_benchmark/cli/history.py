@@ -14,7 +14,15 @@ from http_benchmark.cli.chosen import add_database_option
 from http_benchmark.errors import UsageError
 from http_benchmark.export.csv_form import write_csv
 from http_benchmark.export.json_form import dump, read_results
-from http_benchmark.report.figures import can_show, fit, show_column_ms, show_harmless, show_number
+from http_benchmark.report.figures import (
+    can_show,
+    cells_of,
+    fit,
+    shorten,
+    show_column_ms,
+    show_harmless,
+    show_number,
+)
 from http_benchmark.report.grid import Column, lay_out
 from http_benchmark.statistics.metrics import find_metric
 from http_benchmark.statistics.trend import trend_of
@@ -31,6 +39,8 @@ if TYPE_CHECKING:
 
 ROWS: Final = 20
 _POINTS: Final = 30
+_ROOM_FOR_A_NAME: Final = 16
+_SHORTEST_NAME: Final = 8
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _AGO: Final = re.compile(r"([1-9][0-9]{0,5})(min|h|d|w)")
 _UNITS: Final = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -154,8 +164,25 @@ def _print_table(results: Sequence[BenchmarkResult]) -> None:
         Column("p99 ms", times("p99_response_time")),
         Column("errors %", [show_number(each.error_rate) for each in results]),
     ]
-    for line in lay_out(columns, _width(), lambda text, _style: text):
+    width = _width()
+    for line in lay_out(_narrowed(columns, width), width, lambda text, _style: text):
         print(fit(line, sys.stdout))
+
+
+def _narrowed(columns: Sequence[Column], width: int) -> list[Column]:
+    """Return columns that fit: names shortened, and where that is not enough, without mean and median."""
+    kept = list(columns)
+    room = width - _needed([each for each in kept if each.title != "name"]) - 2
+    if room < _ROOM_FOR_A_NAME:
+        kept = [each for each in kept if each.title not in {"mean ms", "p50 ms"}]
+        room = max(_SHORTEST_NAME, width - _needed([each for each in kept if each.title != "name"]) - 2)
+    at = next(at for at, each in enumerate(kept) if each.title == "name")
+    kept[at] = Column("name", [shorten(cell, room) for cell in kept[at].cells], is_text=True)
+    return kept
+
+
+def _needed(columns: Sequence[Column]) -> int:
+    return sum(max(map(cells_of, (each.title, *each.cells))) + 2 for each in columns) - 2
 
 
 def _print_trends(results: Sequence[BenchmarkResult], column: str, *, higher_is_better: bool) -> None:

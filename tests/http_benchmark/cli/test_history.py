@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -245,6 +249,34 @@ def test_a_file_that_is_no_database_is_told(store, capsys):
 
     assert (code, out) == (1, "")
     assert "the database benchmark_results.db: it is no SQLite database" in err
+
+
+@pytest.mark.parametrize(("width", "has_mean"), [(120, True), (80, False)])
+def test_lines_fit_a_terminal(store, width, has_mean):
+    keep(
+        store,
+        name="http.client GET http://127.0.0.1:8000/some/long/path?with=a&query=too",
+        client="http.client",
+    )
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "http_benchmark", "history"],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(Path(__file__).parents[3] / "src")},
+        stdout=theirs,
+        timeout=60,
+        check=False,
+    )
+
+    os.close(theirs)
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        head, row = screen.read(10_000).decode().split("\r\n")[:2]
+    assert done.returncode == 0
+    assert max(len(head), len(row)) <= width
+    assert ("mean ms" in head) == has_mean
+    assert "http.cl" in row
+    assert "…" in row
 
 
 def test_a_terminal_without_utf8_gets_no_bars(store):
