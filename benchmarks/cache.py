@@ -137,7 +137,7 @@ def _run_rounds(options: Options) -> list[Figure]:
     command = [sys.executable, "-m", "penstock", "run", target, "--port", str(port), "--no-access-log"]
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(command, port, make_environment(), Path(folder) / "log") as subject,
+        serving(command, port, make_environment(), Path(folder)) as subject,
     ):
         for _ in range(1 if options.is_quick else _ROUNDS):
             for name, path in RATES.items():

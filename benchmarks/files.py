@@ -84,7 +84,7 @@ def serving_folder(name: str, sizes: dict[str, int]) -> Iterator[tuple[Subject, 
                     out.write(block)
             os.utime(folder / "www" / file, (_LONG_AGO, _LONG_AGO))
         command = _command(name, folder, port)
-        with serving(command, port, make_environment(), folder / "log") as subject:
+        with serving(command, port, make_environment(), folder) as subject:
             yield subject, _PREFIX if name == "penstock-mounted" else ""
 
 

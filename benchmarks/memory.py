@@ -117,7 +117,7 @@ def _start_and_run(name: str, idle: int, options: Options) -> Round:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         command = make_command(candidates(options.peers)[name], port, folder)
-        with serving(command, port, make_environment() | _GRANIAN, folder / "log") as subject:
+        with serving(command, port, make_environment() | _GRANIAN, folder) as subject:
             return run_once(subject, idle, 1 if options.is_quick else _SECONDS)
 
 

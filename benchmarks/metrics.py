@@ -125,7 +125,7 @@ def _measure_memory(options: Options) -> Figure:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         command = make_command(candidates(None)["penstock-inline"], port, folder)
-        with serving(command, port, make_environment(), folder / "log") as subject:
+        with serving(command, port, make_environment(), folder) as subject:
             _ask(port, _QUICK_REQUESTS, _PIPELINED)  # warm-up: what is loaded and allocated once
             before = subject.usage().resident_bytes
             _ask(port, requests, paths)

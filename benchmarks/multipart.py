@@ -137,7 +137,7 @@ def _run(name: str, python: str, uploads: int) -> Round:
     octets = make_request(path)
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(command, port, make_environment(), Path(folder) / "log") as subject,
+        serving(command, port, make_environment(), Path(folder)) as subject,
     ):
         pin(os.getpid(), LOAD_CPU)
         watch = _Watch(subject)

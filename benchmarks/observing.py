@@ -69,7 +69,7 @@ def _run(candidate: Candidate, *, is_quick: bool) -> Round:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         command = make_command(candidate, port, folder)
-        with serving(command, port, make_environment(), folder / "log") as subject:
+        with serving(command, port, make_environment(), folder) as subject:
             return run_round(subject, HELLO, 1 if is_quick else _SECONDS, 0 if is_quick else _WARM_UP_S)
 
 

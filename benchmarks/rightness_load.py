@@ -84,7 +84,7 @@ def serving_hello() -> Iterator[tuple[int, str]]:
         user = "user root; " if os.geteuid() == 0 else ""
         (folder / "nginx.conf").write_text(_NGINX.format(user=user, folder=folder, port=port))
         command = ["nginx", "-c", f"{folder}/nginx.conf"]
-        with serving(command, port, make_environment(), folder / "log"):
+        with serving(command, port, make_environment(), folder):
             yield port, "/"
 
 

@@ -120,7 +120,7 @@ def _start_and_run(name: str, options: Options) -> Round:
             *make_command(candidates(options.peers)[name], port, folder),
             *(flags.certificate, str(folder / "cert.pem"), flags.key, str(folder / "key.pem")),
         ]
-        with serving(command, port, make_environment(), folder / "log") as subject:
+        with serving(command, port, make_environment(), folder) as subject:
             seconds, warm_up_s = (1, 0) if options.is_quick else (_SECONDS, _WARM_UP_S)
             return run_round(subject, folder, seconds, warm_up_s)
 

@@ -71,7 +71,7 @@ def measure(options: Options) -> Report:
             command = [part.replace("{port}", str(port)) for part in known[name][0]]
             with (
                 tempfile.TemporaryDirectory() as folder,
-                serving(command, port, make_environment(), Path(folder) / "log") as subject,
+                serving(command, port, make_environment(), Path(folder)) as subject,
             ):
                 for size in SIZES:
                     rounds[size, name].append(_run(subject, size, 0.3 if options.is_quick else _SECONDS))
