@@ -67,7 +67,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Judge, print, and return the exit code."""
     limit = read_limit(options.max_regression)
-    names = options.metric or ["p99"]
+    names = list(dict.fromkeys(options.metric or ["p99"]))
     metrics = [find_metric(name) for name in names if not _is_error_rate(name)]
     pairs = _pairs(options)
     count = len(pairs) * (len(metrics) + 1)

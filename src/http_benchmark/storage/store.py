@@ -106,8 +106,12 @@ class ResultStorage:
         return self._select(f"{where} {ending}", *values, with_rounds=with_rounds)
 
     def get_result_by_prefix(self, prefix: str) -> BenchmarkResult:
-        """Return the one result whose id begins so; UsageError where there is none or more than one."""
-        found = self._select("WHERE substr(id, 1, ?) = ? LIMIT 2", len(prefix), prefix.lower())
+        """Return the one result whose id begins so, in capitals or not, or is exactly that; UsageError where
+        there is none or more than one.
+        """
+        if prefix and (exact := self.get_result_by_id(prefix)) is not None:
+            return exact
+        found = self._select("WHERE lower(substr(id, 1, ?)) = ? LIMIT 2", len(prefix), prefix.lower())
         if not prefix or not found:
             raise UsageError(f"no result in {self.path} has an id that begins with {prefix!r}")
         if len(found) > 1:

@@ -171,11 +171,13 @@ def test_results_are_found_newest_first_by_name_client_and_time(store):
 
 
 def test_a_result_is_found_by_the_beginning_of_its_id(store):
-    for each in ("abc1", "abd2", "x%_3"):
+    for each in ("abc1", "abd2", "x%_3", "FE1", "FE10"):
         store.save_result(make_full_result(id=each))
 
     assert store.get_result_by_prefix("abc").id == "abc1"
     assert store.get_result_by_prefix("ABC1").id == "abc1"
+    assert store.get_result_by_prefix("FE1").id == "FE1"
+    assert store.get_result_by_prefix("fe10").id == "FE10"
     for prefix, said in (("ab", "several"), ("q", "no result"), ("", "no result"), ("%", "no result")):
         with pytest.raises(UsageError, match=said):
             store.get_result_by_prefix(prefix)
