@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _PLACES: Final = {"--peers": "DIR", "--python": "PYTHON"}
+_FILES: Final = ("--json", "--csv", "--markdown", "--output")
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -155,16 +156,21 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _command() -> str:
-    """Return how this was called, for whoever calls it elsewhere: without the paths of this machine."""
-    words = ["http-benchmark", *sys.argv[1:]]
-    for at, word in enumerate(words):
+    """Return how this was called, for whoever calls it elsewhere: without paths and files of this machine."""
+    given, words = sys.argv[1:], ["http-benchmark"]
+    while given:
+        word = given.pop(0)
         flag, equals, _ = word.partition("=")
-        if flag not in _PLACES:
-            continue
-        if equals:
-            words[at] = f"{flag}={_PLACES[flag]}"
-        elif at + 1 < len(words):
-            words[at + 1] = _PLACES[flag]
+        has_value = not equals and bool(given) and not given[0].startswith("-")
+        if flag in _FILES:
+            if has_value:
+                given.pop(0)
+        elif flag in _PLACES:
+            words += [f"{flag}={_PLACES[flag]}"] if equals else [flag, _PLACES[flag]]
+            if has_value:
+                given.pop(0)
+        else:
+            words.append(word)
     return shlex.join(words)
 
 
