@@ -132,37 +132,38 @@ def test_what_the_build_reads_is_sent():
     }
 
 
-def run_penstock(words, **options):
+def run_penstock(words, told):
     return subprocess.Popen(
         [sys.executable, "-m", "penstock", *words[1:]],
         env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-        stderr=subprocess.DEVNULL,
-        **options,
+        stdout=told,
+        stderr=told,
     )
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_image_serves_and_says_that_it_is_healthy(recipe):
+def test_the_image_serves_and_says_that_it_is_healthy(recipe, tmp_path):
     service = read(f"{recipe}/compose.yaml")["services"]["httpbin" if recipe == "httpbin" else "httpbin-1"]
     port, admin = str(free_port()), str(free_port())
     here = {"0.0.0.0": "127.0.0.1", "8000": port, "127.0.0.1:9100": f"127.0.0.1:{admin}"}
     words = [here.get(word, word) for word in [*words_of("ENTRYPOINT"), *service.get("command", [])]]
     health = [word.replace(":9100", f":{admin}") for word in words_of("HEALTHCHECK")]
 
-    with run_penstock(words) as process:
+    log = tmp_path / "log"
+    with log.open("w", encoding="utf-8") as told, run_penstock(words, told) as process:
         try:
             until = time.monotonic() + WAIT_S
-            while run_penstock(health).wait(WAIT_S):
-                assert process.poll() is None
-                assert time.monotonic() < until
+            while run_penstock(health, told).wait(WAIT_S):
+                assert process.poll() is None, log.read_text("utf-8")
+                assert time.monotonic() < until, log.read_text("utf-8")
             with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=WAIT_S)) as connection:
                 connection.request("GET", "/get", headers={"X-Forwarded-For": "192.0.2.7"})
-                told = json.loads(connection.getresponse().read())
+                answer = json.loads(connection.getresponse().read())
         finally:
             process.terminate()
 
-    assert process.returncode == 0
-    assert told["origin"] == ("192.0.2.7" if "command" in service else "127.0.0.1")
+    assert process.returncode == 0, log.read_text("utf-8")
+    assert answer["origin"] == ("192.0.2.7" if "command" in service else "127.0.0.1")
 
 
 @pytest.mark.need_tool("nginx", "openssl")

@@ -9,6 +9,7 @@ does not. A process forked by the parent may hold the pipe open, so the parent's
 from __future__ import annotations
 
 import os
+import resource
 import runpy
 import select
 import signal
@@ -28,6 +29,15 @@ def _watch(fd: int, parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_GRACE_S)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _raise_file_limit() -> None:
+    """Have as many files as may be had: each connection is one, and a shell often gives 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):  # systems that call the limit infinite and take less
+        pass
 
 
 def _run(words: list[str]) -> int:
@@ -51,6 +61,7 @@ def _run(words: list[str]) -> int:
 def main() -> int:
     """Run what was named, with the arguments after it."""
     fd, module = int(sys.argv[1]), sys.argv[2]
+    _raise_file_limit()
     threading.Thread(target=_watch, args=(fd, os.getppid()), name="leash", daemon=True).start()
     if module == "--program":
         return _run(sys.argv[3:])
