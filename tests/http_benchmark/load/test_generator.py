@@ -1,10 +1,13 @@
 """One round against servers that behave, and against servers that lie: every request ends in exactly one count."""
 
+import _thread
+import resource
+import socket
 import threading
 
 import pytest
 
-from http_benchmark.errors import NothingMeasured
+from http_benchmark.errors import NothingMeasured, UsageError
 from http_benchmark.load.generator import LoadOptions, run_load
 from http_benchmark.load.scenario import Request, Scenario
 from tests.http_benchmark.load.liar import HELLO, answering, closing, lying
@@ -324,3 +327,45 @@ def test_unix_sockets(tmp_path):
 
     assert counts(made) == (20, {})
     assert server.requests[0] == b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def test_ctrl_c_ends_the_round_and_reports():
+    interrupted = threading.Event()
+
+    def script(peer):
+        while peer.request():
+            peer.say(HELLO)
+            if len(server.requests) > 50 and not interrupted.is_set():
+                interrupted.set()
+                _thread.interrupt_main()
+
+    with lying(script) as server:
+        made = load(server.url, requests=None, duration_s=300.0)
+
+    assert made.was_interrupted
+    assert made.requests > 40 and made.requests + made.in_flight_at_end <= len(server.requests) + 2
+
+
+def test_the_next_address_of_a_host_is_taken_where_nobody_listens_at_the_first(monkeypatch):
+    with lying(answering(HELLO)) as server:
+        port = int(server.url.rstrip("/").rpartition(":")[2])
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", each)) for each in (free_port(), port)
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+        made = load(f"http://somewhere:{port}/")
+
+    assert counts(made) == (20, {})
+    assert b"Host: somewhere" in server.requests[0]
+
+
+def test_a_host_nobody_knows():
+    with pytest.raises(NothingMeasured, match=r"the host 'no-host\.invalid' is not known"):
+        load("http://no-host.invalid/")
+
+
+def test_more_connections_than_files_may_be_open(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (50, 100))
+
+    with pytest.raises(UsageError, match="200 connections need 264 open files, and 100 are allowed"):
+        load("http://127.0.0.1:1/", connections=200)
