@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from http_benchmark.report.charts.chart import Axis, Chart, Series
 
 _LONGEST = 40
-_LONG = 1e4
-"""An axis that goes further has ticks at powers of ten alone."""
+_NARROW, _LONG = 10.0, 1e4
+"""Greatest by least value: between these a logarithmic axis has ticks at 1, 2, 5, beyond at powers of ten."""
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
 
 
 def to_plotly(chart: Chart) -> dict[str, Any]:
     """Return `data` and `layout` of a chart."""
     heights = [y for each in chart.series for y in each.y if y]
-    is_long = bool(heights) and max(heights) > _LONG * min(heights)
-    layout = {"xaxis": _axis(chart.x), "yaxis": _axis(chart.y, is_long=is_long)}
+    spread = max(heights) / min(heights) if heights else 1.0
+    layout = {"xaxis": _axis(chart.x), "yaxis": _axis(chart.y, spread)}
     is_named = chart.x.scale == "names" or len({each.name for each in chart.series}) == 1
     return {"data": [_trace(each) for each in chart.series], "layout": layout | {"showlegend": not is_named}}
 
@@ -61,7 +61,7 @@ def _trace(series: Series) -> dict[str, Any]:
     return trace
 
 
-def _axis(axis: Axis, *, is_long: bool = False) -> dict[str, Any]:
+def _axis(axis: Axis, spread: float = 1.0) -> dict[str, Any]:
     made: dict[str, Any] = {"title": {"text": axis.title}, "automargin": True}
     if axis.scale == "log":
         made |= {"type": "log"}
@@ -75,7 +75,9 @@ def _axis(axis: Axis, *, is_long: bool = False) -> dict[str, Any]:
             "ticktext": [_plain(text) for _, text in axis.ticks],
         }
     elif axis.scale == "log":
-        made |= {"dtick": 1 if is_long else "D2", "tickformat": "~r"}
+        made["tickformat"] = "~r"
+        if spread > _NARROW:  # else plotly.js knows better
+            made["dtick"] = "D2" if spread < _LONG else 1
     else:
         made |= {"tickformat": ",~r"}
     return made

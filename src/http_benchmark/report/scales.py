@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
-from http_benchmark.report.figures import show_number
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -39,8 +37,10 @@ class Scale:
         """Return value and text of each."""
         if self.axis.ticks:
             return [tick for tick in self.axis.ticks if self.low <= tick[0] <= self.high]
-        found = _log_ticks(self.low, self.high) if self.axis.scale == "log" else self._linear_ticks()
-        return [(value, show_number(value) if value % 1 else f"{value:,.0f}") for value in found]
+        found = _log_ticks(self.low, self.high) if self.axis.scale == "log" else []
+        if len(found) < 2:  # linear, or so narrow that it is as good as that
+            found = self._linear_ticks()
+        return [(value, f"{value:,.12g}") for value in found]
 
     def _linear_ticks(self) -> list[float]:
         step = _step(self.high - self.low)
@@ -52,8 +52,9 @@ def make_scale(axis: Axis, values: Iterable[float], start: float, end: float) ->
     """Return the scale that has room for all values."""
     if axis.scale == "log":
         known = [value for value in values if value > 0] or [1.0]
-        low, high = min(known), max(known)
-        return Scale(axis, low, high if high > low * 1.01 else low * 2, start, end)
+        room = 1.0 if axis.ticks else 1.08
+        low, high = min(known) / room, max(known) * room
+        return Scale(axis, low, high if high > low * 1.2 else low * 2, start, end)
     if axis.scale == "names":
         return Scale(axis, -0.5, len(axis.ticks) - 0.5, start, end)
     known = list(values) or [0.0]

@@ -115,10 +115,11 @@ def test_there_is_no_chart_without_figures():
         ("linear", [3400, 3600], ["3,400", "3,450", "3,500", "3,550", "3,600"]),
         ("linear", [0.0], ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
         ("log", [0.7, 30], ["1", "2", "5", "10", "20"]),
+        ("log", [5.3, 6.1], ["5", "5.5", "6", "6.5"]),
         ("log", [1, 10**7], ["1", "10", "100", "1,000", "10,000", "100,000", "1,000,000", "10,000,000"]),
-        ("log", [5, 5], ["5", "10"]),
+        ("log", [5, 5], ["5", "6", "7", "8", "9"]),
     ],
-    ids=["percent", "narrow", "nothing", "decades", "many decades", "one value"],
+    ids=["percent", "narrow", "nothing", "decades", "a narrow log", "many decades", "one value"],
 )
 def test_ticks_stand_at_round_values(scale, values, ticks):
     made = make_scale(Axis("", scale, from_zero=True) if min(values) < 5 else Axis("", scale), values, 0, 100)
