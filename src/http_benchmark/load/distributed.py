@@ -4,7 +4,8 @@
     dask worker tcp://10.0.0.1:8786               # on each that makes load
     http-benchmark load --distributed tcp://10.0.0.1:8786 ...
 
-Each worker gets one task, which runs nowhere else and never twice. Wall clocks differ, so that of each
+Each worker gets one task, which runs nowhere else and never twice, and opens its connections. Then all are
+told when to begin. Wall clocks differ, so that of each
 worker is compared with ours first, to half of a round trip; the moment is then told to each in its own
 time. Scenarios travel with the contents of all files they were made from, rounds come back with their
 histograms whole, and all adds up exactly. A worker that is lost or falls silent is told and holds up
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
 _REACH_S: Final = 10.0
 _LOOK_EVERY_S: Final = 0.1
 _TRIPS: Final = 5
-_LEAD_S: Final = 1.0
-"""From handing out the tasks to the first request: connections are opened meanwhile."""
+_SURE_S: Final = 0.25
+_LEAD_S: Final = 0.3
+"""From telling the moment to the moment: it has to reach all."""
 _GRACE_S: Final = 30.0
 """Beyond all that a round may take."""
 _REMOTE: Final = "__import__('http_benchmark.load.remote', fromlist=['x'])"
@@ -92,15 +94,20 @@ class Cluster:
         stop: threading.Event | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> Round:
-        """Run one round from all workers that are there now. Ctrl-C, or `stop`, ends it at once and still
-        returns what there is. `tell` gets what goes wrong with single workers; None: stderr.
+        """Run one round from all workers that are there now. `stop` ends it at once and still returns
+        what there is. `tell` gets what goes wrong with single workers; None: stderr.
         """
         self.workers = self._find_workers()
         parts = len(self.workers)
         shares = zip(divide_scenario(scenario, parts), divide_options(options, parts), strict=True)
-        course = _Course(self._client, self.workers, tell or _to_stderr)
-        course.hand_out([Task(part, share, number) for part, share in shares], options)
-        return course.collect(_longest_s(options), stop)
+        course = _Course(self._client, self.workers, tell or _to_stderr, stop)
+        course.hand_out([Task(part, share, number) for part, share in shares])
+        try:
+            course.begin(options)
+            return course.collect(_longest_s(options))
+        except BaseException:
+            course.give_up()
+            raise
 
     def _find_workers(self) -> list[str]:
         workers = sorted(self._client.nthreads())
@@ -115,8 +122,16 @@ class Cluster:
 class _Course:
     """One round: who does what, and what came of it."""
 
-    def __init__(self, client: Any, workers: list[str], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: Any,
+        workers: list[str],
+        tell: Callable[[str], None],
+        stop: threading.Event | None,
+    ) -> None:
         self._client = client
+        self._stop = stop
+        self._is_stopping = False
         self._tell = tell
         self._run_id = uuid4().hex
         self._futures: dict[str, Any] = {}
@@ -125,36 +140,45 @@ class _Course:
         self._workers = workers
         self._clocks = {worker: self._read_clock(worker) for worker in workers}
 
-    def hand_out(self, tasks: list[Task], options: LoadOptions) -> None:
+    def hand_out(self, tasks: list[Task]) -> None:
         """Give each worker its task."""
-        moment_s = time.time() + _LEAD_S
-        for at, (worker, task) in enumerate(zip(self._workers, tasks, strict=True)):
-            begin_s = moment_s + head_start_s(options, at) + self._clocks[worker].ahead_s
+        for part, (worker, task) in enumerate(zip(self._workers, tasks, strict=True)):
             self._futures[worker] = self._client.submit(
                 run_assignment,
-                Assignment(task, begin_s, self._run_id),
+                Assignment(task, self._run_id, part),
                 workers=[worker],
                 allow_other_workers=False,
                 pure=False,
                 retries=0,
-                key=f"http-benchmark-{self._run_id}-{at}",
+                key=f"http-benchmark-{self._run_id}-{part}",
             )
 
-    def collect(self, longest_s: float | None, stop: threading.Event | None) -> Round:
+    def begin(self, options: LoadOptions) -> None:
+        """Wait until the connections of all are open, and tell all when to begin."""
+        until_s = time.monotonic() + 2 * options.timeout_s + _GRACE_S
+        while waited := self._unready():
+            self._look()
+            self._stop_if_wanted()
+            if self._is_stopping:
+                return
+            if time.monotonic() > until_s:
+                for worker in waited & set(self._futures):
+                    self._lose(worker, "could not open its connections in time")
+        moment_s = time.time() + _LEAD_S
+        moments_s = [
+            moment_s + head_start_s(options, part) + self._clocks[worker].ahead_s
+            for part, worker in enumerate(self._workers)
+        ]
+        self._ask(f"begin({self._run_id!r}, {moments_s!r})")
+
+    def collect(self, longest_s: float | None) -> Round:
         """Wait for all, and add up what came."""
         until_s = None if longest_s is None else time.monotonic() + longest_s
-        is_stopping = False
         while self._futures:
-            try:
-                self._look()
-                wants_stop = stop is not None and stop.is_set()
-            except KeyboardInterrupt:
-                if is_stopping:
-                    raise
-                wants_stop = True
-            if wants_stop and not is_stopping:
-                is_stopping = True
-                self._stop()
+            self._look()
+            was_stopping = self._is_stopping
+            self._stop_if_wanted()
+            if self._is_stopping and not was_stopping:
                 until_s = time.monotonic() + _GRACE_S
             if until_s is not None and time.monotonic() > until_s:
                 for worker in list(self._futures):
@@ -163,6 +187,21 @@ class _Course:
             raise NothingMeasured("not one worker came to its end")
         found = join_rounds(self._rounds)
         found.was_interrupted |= len(self._rounds) < len(self._workers)
+        return found
+
+    def _unready(self) -> set[str]:
+        """Those that have neither opened their connections nor ended."""
+        found = self._ask(f"is_ready({self._run_id!r})")
+        return {worker for worker in self._futures if found.get(worker) is not True}
+
+    def _stop_if_wanted(self) -> None:
+        if self._stop is not None and self._stop.is_set() and not self._is_stopping:
+            self._is_stopping = True
+            self._ask(f"stop({self._run_id!r})")
+
+    def _ask(self, call: str) -> dict[str, Any]:
+        """Return what a call of `remote` comes to on each worker, be it an exception."""
+        found: dict[str, Any] = self._client.run(eval, f"{_REMOTE}.{call}", on_error="return")
         return found
 
     def _look(self) -> None:
@@ -177,22 +216,19 @@ class _Course:
             elif future.status in {"error", "cancelled", "lost"}:
                 error = future.exception() if future.status == "error" else None
                 if isinstance(error, BenchmarkError):
-                    self._give_up()
                     raise error
                 self._lose(worker, f"failed: {error}" if error else "was lost")
             elif worker not in present:  # its task would wait for ever for it to come back
                 self._lose(worker, "left the cluster")
 
-    def _give_up(self) -> None:
-        self._stop()
+    def give_up(self) -> None:
+        """End all that runs."""
+        self._ask(f"stop({self._run_id!r})")
         self._client.cancel(list(self._futures.values()))
 
     def _lose(self, worker: str, why: str) -> None:
         self._client.cancel([self._futures.pop(worker)])
         self._tell(f"worker {worker} {why}")
-
-    def _stop(self) -> None:
-        self._client.run(eval, f"{_REMOTE}.stop({self._run_id!r})", on_error="return")
 
     def _read_clock(self, worker: str) -> Clock:
         best = Clock(0.0, float("inf"))
@@ -202,6 +238,10 @@ class _Course:
             back_s = time.time()
             if (back_s - sent_s) / 2 < best.unsure_s:
                 best = Clock(there_s - (sent_s + back_s) / 2, (back_s - sent_s) / 2)
+        if best.unsure_s > _SURE_S:
+            self._tell(
+                f"the clock of worker {worker} is known to {best.unsure_s:.1f} s only, so it may begin late"
+            )
         return best
 
 

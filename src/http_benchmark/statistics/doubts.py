@@ -54,8 +54,8 @@ def _errors(result: BenchmarkResult) -> str:
 
 
 def _unanswered(rounds: list[Round]) -> str:
-    if not (count := sum(each.in_flight_at_end for each in rounds)):
-        return ""
+    if not (count := sum(each.in_flight_at_end for each in rounds if not each.was_interrupted)):
+        return ""  # of a round that was stopped it is the stop
     return f"{count} requests were never answered and are in no figure: raise --timeout, or lower the load"
 
 

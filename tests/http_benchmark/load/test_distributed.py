@@ -45,12 +45,6 @@ def cluster():
         yield found
 
 
-@pytest.fixture(autouse=True)
-def soon(monkeypatch):
-    """Connections to this machine need no second."""
-    monkeypatch.setattr("http_benchmark.load.distributed._LEAD_S", 0.2)
-
-
 def scenario_of(server):
     return Scenario(
         requests=(Request(url=server.url + "{word}"),), data=read_data("word\na\nb\nc\n", "words.csv")

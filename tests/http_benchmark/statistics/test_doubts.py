@@ -51,7 +51,11 @@ def test_a_sound_result_has_no_doubts():
         ({"late": 10, "dropped": 11}, "50 sends were late and 55 never made, of 10055", "lower --rate"),
         ({"generator": Resources(0.97)}, "httpx used 97 % of a core", "lower --concurrency"),
         ({"server": Resources(0.95)}, "the target used 95 % of a core", "faster --url"),
-        ({"was_interrupted": True}, "stopped before its end", "what is here is of the time until then"),
+        (
+            {"was_interrupted": True, "in_flight_at_end": 4},
+            "stopped before its end",
+            "what is here is of the time until then",
+        ),
         ({"requests": 30}, "150 requests are too few", "measure longer"),
     ],
 )
