@@ -108,11 +108,11 @@ def _measure(
     if not measured:
         failures = [entry.failure for entry in entries if entry.failure is not None]
         raise failures[0] if failures else NothingMeasured("stopped before anything was measured")
-    absent = [f"{_name(entry)}: {entry.failure}" for entry in entries if entry.failure is not None]
+    missing = [said for entry in entries if (said := _missing(entry))]
     of_machine = machine_warnings(machine, look_at_machine())
     results = [_result_of(entry) for entry in measured]
     for result in results:
-        result.warnings = [*absent, *edge_warnings(result), *doubts(result), *of_machine]
+        result.warnings = [*missing, *edge_warnings(result), *doubts(result), *of_machine]
     return results
 
 
@@ -131,8 +131,15 @@ def _result_of(entry: _Entry) -> BenchmarkResult:
     )
 
 
-def _name(entry: _Entry) -> str:
-    return f"{entry.subject.adapter.name} ({entry.subject.configuration.mode})"
+def _missing(entry: _Entry) -> str:
+    """Return which rounds there are not, and why; "" when all are there."""
+    wanted, count = entry.subject.configuration, len(entry.rounds)
+    if count == wanted.rounds:
+        return ""
+    name = f"{entry.subject.adapter.name} ({wanted.mode})"
+    if entry.failure is not None:
+        return f"{name}: {f'no round after the first {count}: ' if count else ''}{entry.failure}"
+    return f"{name}: stopped after {count} of {wanted.rounds} rounds"
 
 
 def _find(name: str) -> Adapter:

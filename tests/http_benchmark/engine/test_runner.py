@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -63,6 +64,21 @@ def test_a_stop_before_the_first_round_measures_nothing():
         measure_in_turns([configuration()], stop=stop)
 
 
+def test_one_that_stops_answering_keeps_the_rounds_it_has():
+    with trouble() as server:
+        url = server.url
+
+        def watch(progress):
+            if progress.round:
+                os.kill(server.pid, signal.SIGKILL)
+
+        wanted = configuration(url, rounds=10, requests=None, duration_s=4.0, warm_up_s=0.2)
+        result = BenchmarkRunner(wanted, watch=watch).run()
+
+    assert 1 <= len(result.rounds) < 10
+    assert f"http.client (sync): no round after the first {len(result.rounds)}: not" in result.warnings[0]
+
+
 def test_a_stop_leaves_out_those_that_had_no_round_yet():
     stop = threading.Event()
 
@@ -75,6 +91,7 @@ def test_a_stop_leaves_out_those_that_had_no_round_yet():
         results = measure_in_turns(wanted, watch=watch, stop=stop)
 
     assert [(result.name, result.rounds[0].was_interrupted) for result in results] == [("a", True)]
+    assert results[0].warnings[0] == "http.client (sync): stopped after 0 of 1 rounds"
 
 
 @pytest.mark.parametrize(
