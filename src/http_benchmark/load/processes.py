@@ -46,6 +46,7 @@ _SILENT_LOOKS: Final = 400
 """So many looks without a sign of life, 20 s: not by a clock, which runs on while this process is stopped."""
 _PATIENCE_LOOKS: Final = 2_400
 """For connections to be opened, beyond their own timeout."""
+_STOP_S: Final = 10.0
 _LEAD_S: Final = 0.05
 """From telling the moment to the moment."""
 
@@ -118,13 +119,13 @@ class _Generator:
         self.say(self.task)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         with suppress(OSError):
             self._in.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
         try:
-            self.process.wait(0 if self.is_lost else 10)
+            self.process.wait(0 if self.is_lost or kind is not None else _STOP_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

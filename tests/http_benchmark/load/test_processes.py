@@ -205,25 +205,51 @@ def test_more_processes_than_connections_are_refused(server):
         run_processes(scenario_of(server), LoadOptions(connections=1), 2)
 
 
-def test_generators_end_with_their_parent(server):
-    code = (
-        "import sys\n"
-        "from http_benchmark.load.processes import run_processes\n"
-        "from http_benchmark.load.scenario import Request, Scenario\n"
-        "from http_benchmark.load.options import LoadOptions\n"
-        "scenario = Scenario(requests=(Request(url=sys.argv[1]),))\n"
-        "run_processes(scenario, LoadOptions(connections=2, duration_s=600, warm_up_s=0), 2)\n"
-    )
+CODE = (
+    "import sys\n"
+    "from http_benchmark.load.processes import run_processes\n"
+    "from http_benchmark.load.scenario import Request, Scenario\n"
+    "from http_benchmark.load.options import LoadOptions\n"
+    "scenario = Scenario(requests=(Request(url=sys.argv[1]),))\n"
+    "made = run_processes(scenario, LoadOptions(connections=2, duration_s=600, warm_up_s=0), 2)\n"
+    "print(made.was_interrupted, made.requests > 0)\n"
+)
+
+
+def start_a_parent(server):
     before = server.counts().requests
     paths = os.pathsep.join([str(Path(http_benchmark.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     parent = subprocess.Popen(
-        [sys.executable, "-c", code, server.url], env={**os.environ, "PYTHONPATH": paths}
+        [sys.executable, "-c", CODE, server.url],
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
         wait_for(lambda: server.counts().requests - before > 50)
-    finally:
+    except BaseException:
         parent.kill()
-        parent.wait()
+        parent.communicate()
+        raise
+    return parent
+
+
+def test_ctrl_c_reaches_all_and_still_reports(server):
+    parent = start_a_parent(server)
+
+    os.killpg(parent.pid, signal.SIGINT)  # as a terminal does it
+
+    assert parent.communicate(timeout=60) == ("True True\n", "")
+    assert parent.returncode == 0
+
+
+def test_generators_end_with_their_parent(server):
+    parent = start_a_parent(server)
+
+    parent.kill()
+    parent.communicate()
 
     def is_quiet():
         seen = server.counts().requests
