@@ -81,9 +81,9 @@ class Arena:
                 raise SystemExit(f"{measured.server.name}: {measured.left_out}")
         return found
 
-    def compare(self, a: Server, b: Server) -> list[Figures]:
-        """Return the figures of one comparison."""
-        return figures_of(self.measure((a, b), self._size.rounds))
+    def compare(self, *servers: Server) -> list[Figures]:
+        """Return the figures of all but the first, which they are set against."""
+        return figures_of(self.measure(servers, self._size.rounds))[1:]
 
     def turns_for(self, share: float) -> int:
         """Return to what number the slower one counts: from what a request takes, and what a turn takes."""
@@ -105,9 +105,10 @@ def measure(options: Options) -> Report:
         slow = server("slow", slower)
         same, differ = [], []
         for number in range(size.comparisons):
-            same.append(arena.compare(one, twin)[1])
-            differ.append(arena.compare(one, slow)[1])
-            _tell(number, size, same[-1], differ[-1])
+            equal, other = arena.compare(one, twin, slow)
+            same.append(equal)
+            differ.append(other)
+            _tell(number, size, equal, other)
     unit = f"of {size.comparisons}"
     case = f"{SLOWER:.0%} slower"
     right_rate = sum(_is_worse(each, by_cpu=False) for each in differ)

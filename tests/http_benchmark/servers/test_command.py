@@ -152,15 +152,8 @@ def test_results_go_where_they_are_asked_for(folder, capsys):
 
 
 def test_the_command_on_a_page_has_no_paths_of_this_machine(monkeypatch):
-    words = [
-        "servers",
-        "one",
-        "--peers",
-        "/home/me/venv",
-        "--python=/usr/bin/python3",
-        "--workload",
-        "hello there",
-    ]
+    words = ["servers", "one", "--peers", "/home/me/venv", "--python=/usr/bin/python3", "--json", "/tmp/x"]
+    words += ["--csv", "--output=/tmp/x.db", "--workload", "hello there"]
     monkeypatch.setattr(sys, "argv", ["/bin/x", *words])
 
     assert _command() == "http-benchmark servers one --peers DIR --python=PYTHON --workload 'hello there'"
