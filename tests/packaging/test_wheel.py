@@ -84,7 +84,8 @@ def test_the_wheel_holds_the_two_packages_and_nothing_else(wheel):
 
 def test_the_wheel_holds_every_module_the_pages_the_licence_and_the_typing_marks(wheel):
     source = {str(p.relative_to(ROOT / "src")) for p in (ROOT / "src").rglob("*.py")}
-    source |= {f"penstock/app/docs/files/{p.name}" for p in (ROOT / "src/penstock/app/docs/files").iterdir()}
+    for folder in ("penstock/app/docs/files", "http_benchmark/report/files"):
+        source |= {f"{folder}/{p.name}" for p in (ROOT / "src" / folder).iterdir()}
     source.add("http_benchmark/export/result.schema.json")
 
     with zipfile.ZipFile(wheel) as archive:
