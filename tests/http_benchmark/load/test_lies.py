@@ -31,7 +31,7 @@ def lie(rng):
     return bytes(octets)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_every_request_ends_in_one_count(seed):
     rng = random.Random(seed)
     more = {
