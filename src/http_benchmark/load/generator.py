@@ -177,6 +177,10 @@ class _Run:
                 raise NothingMeasured(_unreached(*traffic.refusal))
             if self._is_stopped():
                 return
+            traffic.wake(clock_ns())
+            if clock_ns() > until_ns:
+                text = f"{traffic.target.name}: not connected within {self.options.timeout_s:g} s"
+                raise NothingMeasured(_unreached("timeout", text))
         while (now := clock_ns()) < until_ns and not self._is_stopped():
             connecting = sum(c.phase not in {READY, RESTING} for c in traffic.connections)
             for _ in range(min(_CONNECTING_AT_ONCE - connecting, len(unopened))):
@@ -185,7 +189,7 @@ class _Run:
             if not (connecting or unopened or traffic.resting):
                 return
             self._turn()
-        for c in unopened:
+        for c in unopened if not self._is_stopped() else ():
             traffic.open(c, clock_ns())
 
     def _turn(self) -> None:
@@ -231,6 +235,9 @@ class _Run:
                 traffic.ready(c, events, clock_ns())
                 if not c.in_flight:
                     pending.discard(c)
+            if is_patient and self._is_stopped():
+                self._was_interrupted = True
+                break
             if now - looked_ns > 100_000_000:
                 traffic.expire(now)
                 pending = {c for c in pending if c.in_flight}

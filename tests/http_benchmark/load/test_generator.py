@@ -369,3 +369,30 @@ def test_more_connections_than_files_may_be_open(monkeypatch):
 
     with pytest.raises(UsageError, match="200 connections need 264 open files, and 100 are allowed"):
         load("http://127.0.0.1:1/", connections=200)
+
+
+def test_stop_ends_the_wait_for_the_last_replies():
+    stop = threading.Event()
+
+    def script(peer):
+        peer.request()
+        threading.Timer(0.3, stop.set).start()
+        peer.request()  # never comes
+
+    with lying(script) as server:
+        scenario = Scenario(requests=(Request(url=server.url),))
+        options = LoadOptions(connections=2, duration_s=0.05, warm_up_s=0.0, timeout_s=300.0)
+        made = run_load(scenario, options, stop=stop)
+
+    assert (made.requests, made.errors, made.in_flight_at_end) == (0, {}, 2)
+    assert made.was_interrupted
+
+
+def test_a_unix_socket_whose_backlog_is_full(tmp_path):
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        listener.bind(path)
+        listener.listen(0)
+        first.connect(path)
+        with pytest.raises(NothingMeasured, match=r"not connected within 0\.2 s; is it reachable"):
+            load("http://localhost/", unix_path=path, timeout_s=0.2)
