@@ -39,6 +39,7 @@ FIGURES = {
         "its own time",
         "outside of the extent",
         "a reply after 20 ms",
+        "above a reply at once",
         "penstock, async",
         "% of 20",
     ],

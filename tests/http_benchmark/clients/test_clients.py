@@ -189,6 +189,31 @@ def test_tasks_share_a_pool_of_that_many_connections(server, subject):
         assert 1 <= client.opened == server.connections - before <= 4
 
 
+@pytest.mark.parametrize("subject", [subject for subject in SUBJECTS if subject[1] == "async"], ids=" ".join)
+def test_more_tasks_than_connections_wait_for_one(server, subject):
+    with open_client(subject, connections=2) as client:
+        exchanges = client.together(Call("GET", f"{server.origin}/plain"), tasks=6, each=5)
+
+        assert [exchange.octets for exchange in exchanges] == [100] * 30
+        assert 1 <= client.opened <= 2
+
+
+def test_the_own_client_looks_before_it_uses_an_idle_connection(server):
+    with open_client(("penstock", "sync")) as client:
+        client.get(f"{server.origin}/plain")
+        client.client._used_ns = 0  # long ago
+        assert client.get(f"{server.origin}/drop").status == 200
+        assert client.opened == 1
+        for waits in range(20_000):  # until the end of the connection has come
+            client.client._used_ns = 0
+            client.client._drop_if_closed()
+            if client.client._socket is None:
+                break
+
+        assert client.get(f"{server.origin}/plain").status == 200
+        assert client.opened == 2, waits
+
+
 @every
 @pytest.mark.parametrize("streams", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("path", ["short", "short-chunked"])
