@@ -48,6 +48,7 @@ class Serving:
         self.url = self.process.stdout.readline().strip().rstrip("/")
         self.certificate = Path(folder, "penstock", "self-signed.pem")
         self.started = self.children()
+        self.has_ended = False
         self.left = [""]
         """In that folder, at the end."""
         if not self.url:
@@ -72,7 +73,10 @@ class Serving:
         return sorted(pid for pid, words in self.children().items() if "penstock run" in words)
 
     def end(self, number):
-        """Send a signal and return the exit code, once it and all it started are gone."""
+        """Send a signal and return the exit code, once it and all it started are gone. Once."""
+        if self.has_ended:
+            return self.process.returncode
+        self.has_ended = True
         started = {**self.started, **self.children()}
         self.process.send_signal(number)
         code = self.process.wait(WAIT_S)

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,9 +34,22 @@ def fetch(connection, path="/get", method="GET", content=None):
     return reply, reply.read()
 
 
+@pytest.fixture
+def serve(tmp_path):
+    """`serve(*flags)` starts the command, which ends with the test."""
+    with ExitStack() as stack:
+
+        def start(*flags):
+            serving = Serving(tmp_path, *flags)
+            stack.callback(serving.end, signal.SIGTERM)
+            return serving
+
+        yield start
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
-def test_it_serves_until_a_signal_ends_it(tmp_path, number):
-    serving = Serving(tmp_path)
+def test_it_serves_until_a_signal_ends_it(serve, number):
+    serving = serve()
 
     with connect(serving) as connection:
         assert fetch(connection)[0].status == 200
@@ -48,8 +61,8 @@ def test_it_serves_until_a_signal_ends_it(tmp_path, number):
 
 
 @pytest.mark.need_tool("openssl")
-def test_instances_share_a_socket_and_are_started_again(tmp_path):
-    serving = Serving(tmp_path, "--instances", "2", "--tls")
+def test_instances_share_a_socket_and_are_started_again(serve):
+    serving = serve("--instances", "2", "--tls")
     first, second = serving.instances()
 
     os.kill(first, signal.SIGKILL)
@@ -64,8 +77,8 @@ def test_instances_share_a_socket_and_are_started_again(tmp_path):
     assert "ended (signal 9), and is started again" in serving.log
 
 
-def test_an_end_that_nobody_could_see_coming_ends_its_processes_too(tmp_path):
-    assert Serving(tmp_path).end(signal.SIGKILL) == -signal.SIGKILL
+def test_an_end_that_nobody_could_see_coming_ends_its_processes_too(serve):
+    assert serve().end(signal.SIGKILL) == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +142,8 @@ class TestBehindNginx:
 
 
 @pytest.mark.need_tool("nginx")
-def test_when_nginx_ends_all_ends(tmp_path):
-    serving = Serving(tmp_path, "--behind", "nginx")
+def test_when_nginx_ends_all_ends(serve):
+    serving = serve("--behind", "nginx")
     # The first: a worker has the same title until it gets its own.
     master = next(pid for pid, words in serving.started.items() if words.startswith("nginx: master"))
 

@@ -11,7 +11,8 @@ import base64
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock import BadRequest, HTTPError
+from http_benchmark.targets.httpbin.bounds import BODY_OCTETS
+from penstock import BadRequest, FormLimits, HTTPError
 from penstock.http.form import MULTIPART, URLENCODED, media_type_of
 from penstock.http.json import loads
 from penstock.http.multipart import boundary_of, parse_parameters
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from penstock import Request
 
 _PARTS: Final = 1000
+_LIMITS: Final = FormLimits(field_bytes=BODY_OCTETS, fields_bytes=BODY_OCTETS, total_bytes=BODY_OCTETS)
 
 
 def tell_request(request: Request) -> dict[str, Any]:
@@ -44,7 +46,10 @@ def tell_content(request: Request) -> dict[str, Any]:
     value: object = None
     kind = media_type_of(request.headers.get("content-type", "")) if content else ""
     if kind == URLENCODED:
-        form = gather(request.form().items())
+        try:
+            form = gather(request.form(_LIMITS).items())
+        except HTTPError:  # a client's default type, and octets that are no form
+            data = to_text(content)
     elif kind == MULTIPART:
         form, files = _parse_multipart(request)
     elif content:

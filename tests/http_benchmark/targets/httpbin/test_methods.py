@@ -79,10 +79,19 @@ def test_anything_answers_every_method(target, method, path):
     assert (told["method"], told["url"]) == (method, target.url + path)
 
 
-def test_a_megabyte_comes_back(target):
+def test_megabytes_come_back(target):
     content = json.dumps({"filling": "x" * 1_500_000}).encode()
 
     assert len(target.ask("/post", "POST", content).json["json"]["filling"]) == 1_500_000
+    form = target.ask("/post", "POST", b"a=" + b"x" * 3_000_000, content_type=FORM).json["form"]
+    assert len(form["a"]) == 3_000_000
+
+
+def test_content_that_is_no_form_whatever_its_type_says_is_data(target):
+    told = target.ask("/post", "POST", b"\xff=%zz", content_type=FORM).json
+
+    assert told["form"] == {}
+    assert told["data"].startswith("data:application/octet-stream;base64,")
 
 
 @pytest.mark.parametrize(
