@@ -44,6 +44,14 @@ class Sender:
         return self.client.connections_opened()
 
 
+async def all_closed(loop, limit_s=30.0):
+    """Wait until the loop watches no more connections: over TLS an end waits for that of the other side."""
+    until_s = loop.time() + limit_s
+    # One is the loop's own; nothing tells when the others are gone.
+    while len(loop._selector.get_map()) > 1 and loop.time() < until_s:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+
+
 @contextmanager
 def open_client(subject, connections=1, timeout_s=30.0, verify=True, http2=False):
     name, mode = subject
@@ -66,6 +74,7 @@ def open_client(subject, connections=1, timeout_s=30.0, verify=True, http2=False
             yield sender
         finally:
             runner.run(sender.client.close())
+            runner.run(all_closed(sender.loop))
 
 
 def class_of(name, error):
