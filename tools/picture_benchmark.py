@@ -22,7 +22,7 @@ from http_benchmark.cli import main as http_benchmark  # noqa: E402
 from tests.browser.chromium import Browser  # noqa: E402
 
 CLIENTS = ("requests", "httpx", "aiohttp")
-SIZE = (1240, 1560)
+SIZE = (1240, 1800)
 
 
 def main() -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from http_benchmark.report.columns import columns_of, corrected_columns, how_corrected, legend_of
 from http_benchmark.report.conditions import configurations, environments
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from http_benchmark.report.table import Sentence
 
 
+_FLAG: Final = re.compile(r"(?<!\S)(--[a-z][a-z-]*)")
+
+
 def heading(results: Sequence[BenchmarkResult]) -> str:
     """Return what the page is called."""
     labels = label_results(results)
@@ -43,7 +47,7 @@ def show_told(results: Sequence[BenchmarkResult], verdicts: Sequence[Sentence], 
         parts.append(f'<section class="verdict"><h2>Verdict</h2>{said}</section>')
     doubts = [*all_warnings(results), *all_troubles(results)]
     if doubts:
-        said = "".join(f"<p>{_text(each)}</p>" for each in doubts)
+        said = "".join(f"<p>{_with_flags(_text(each))}</p>" for each in doubts)
         parts.append(f'<section class="warnings"><h2>Warnings</h2>{said}</section>')
     if len(results) == 1:
         parts.append(_tiles(results[0]))
@@ -173,6 +177,11 @@ def _in_words(chart: Chart) -> str:
 
 def _are_servers(results: Sequence[BenchmarkResult]) -> bool:
     return all(result.client_type == "load" for result in results)
+
+
+def _with_flags(text: str) -> str:
+    """Escaped text whose options of the command are in one piece at the end of a line."""
+    return _FLAG.sub(r"<code>\1</code>", text)
 
 
 def _text(value: Any) -> str:

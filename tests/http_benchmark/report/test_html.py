@@ -187,6 +187,12 @@ def test_one_result_without_seconds_and_resources_makes_a_page_too(page, tmp_pat
     assert page.texts("dt") == ["requests a second", "median", "p99", "p99.9", "errors"]
 
 
+def test_options_of_the_command_are_kept_in_one_piece():
+    text = make_page([make_result(warnings=["set a --rate, or <b>--rounds 10"])], [])
+
+    assert "<p>set a <code>--rate</code>, or &lt;b&gt;--rounds 10</p>" in text
+
+
 def test_a_page_is_made_where_nothing_succeeded():
     text = make_page([without_figures(make_result(errors={"refused": 7}))], [])
 
