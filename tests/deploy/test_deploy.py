@@ -141,7 +141,14 @@ def run_penstock(words, told):
     )
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+def test_both_proxies_have_the_same_instances():
+    first, second = (read(f"{recipe}/compose.yaml")["services"] for recipe in ("nginx", "traefik"))
+
+    for name in INSTANCES:
+        assert first[name] == second[name] == first["httpbin-1"]
+
+
+@pytest.mark.parametrize("recipe", ["httpbin", "nginx"])
 def test_the_image_serves_and_says_that_it_is_healthy(recipe, tmp_path):
     service = read(f"{recipe}/compose.yaml")["services"]["httpbin" if recipe == "httpbin" else "httpbin-1"]
     port, admin = str(free_port()), str(free_port())

@@ -122,11 +122,11 @@ def test_without_openssl_there_is_no_tls(tmp_path, monkeypatch):
         pass
 
 
-def test_who_answers_wrong_is_not_ready():
-    with embedded() as target:
-        host, port = target.url.removeprefix("http://").rstrip("/").split(":")
-        with pytest.raises(OSError, match="it answers 404"):
-            ask((host, int(port)), WAIT_S, "/none")
+def test_who_answers_wrong_is_not_ready(target):
+    host, port = target.host.split(":")
+
+    with pytest.raises(OSError, match="it answers 404"):
+        ask((host, int(port)), WAIT_S, "/none")
 
 
 def test_more_connections_may_be_open_than_a_shell_lets_be():
