@@ -3,7 +3,8 @@
     <!-- servers hello: written by http-benchmark servers --update -->
     <!-- servers hello end -->
 
-What stands between the two comments of a workload is replaced; all else is written by hand and stays.
+What stands between the two comments of a workload is replaced; all else is written by hand and stays. A page
+without them gets them at its end, under a heading.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def _marks(workload: str) -> tuple[str, str]:
 
 
 def check_page(file: Path, workloads: Sequence[str]) -> None:
-    """UsageError when the page has no place for one of the workloads: said before hours are spent."""
+    """UsageError when a section cannot be put into the page: said before hours are spent."""
     text = _read(file)
     for workload in workloads:
         _replace(text, file, workload, "")
@@ -100,9 +101,11 @@ def _replace(text: str, file: Path, workload: str, content: str) -> str:
     done, count = re.subn(
         f"(?s){re.escape(begin)}\n.*?{re.escape(end)}", lambda _: f"{begin}\n{content}\n{end}", text
     )
-    if count != 1:
+    if count == 1:
+        return done
+    if begin in text or end in text:
         raise UsageError(f"{file} needs one pair of lines, {begin} and {end}; it has {count}")
-    return done
+    return f"{text.rstrip()}\n\n## Servers: {workload}\n\n{begin}\n{content}\n{end}\n"
 
 
 def _read(file: Path) -> str:

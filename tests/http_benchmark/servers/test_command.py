@@ -16,6 +16,7 @@ import pytest
 from http_benchmark.cli import main
 from http_benchmark.cli.servers import _command
 from http_benchmark.export.json_form import read_results
+from http_benchmark.servers.page import update_page
 from http_benchmark.servers.subject import with_own_packages
 from http_benchmark.storage.store import ResultStorage
 from tests.http_benchmark.servers.subjects import BEGIN, PROGRAMS
@@ -63,6 +64,7 @@ also by hand
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     (tmp_path / "servers.toml").write_text(DEFINITIONS)
+    (tmp_path / "half.md").write_text(PAGE.partition("<!-- servers hello end")[0])
     for name in ("plain", "wrong"):
         (tmp_path / f"{name}.py").write_text(BEGIN + PROGRAMS[name])
     monkeypatch.chdir(tmp_path)
@@ -151,6 +153,20 @@ def test_results_go_where_they_are_asked_for(folder, capsys):
     assert f"Python {sys.version.split()[0]}" in page
 
 
+def test_a_page_without_a_place_gets_it_at_its_end(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Figures\n")
+
+    update_page(page, {"hello": "one"})
+    update_page(page, {"hello": "two", "api": "three"})
+
+    begin = "<!-- servers {}: written by http-benchmark servers --update -->"
+    assert page.read_text() == (
+        f"# Figures\n\n## Servers: hello\n\n{begin.format('hello')}\ntwo\n<!-- servers hello end -->\n"
+        f"\n## Servers: api\n\n{begin.format('api')}\nthree\n<!-- servers api end -->\n"
+    )
+
+
 def test_the_command_on_a_page_has_no_paths_of_this_machine(monkeypatch):
     words = ["servers", "one", "--peers", "/home/me/venv", "--python=/usr/bin/python3", "--json", "/tmp/x"]
     words += ["--csv", "--output=/tmp/x.db", "--workload", "hello there"]
@@ -218,9 +234,9 @@ def test_a_list_says_what_there_is_and_what_is_missing(folder, capsys):
         (["--json", "--csv"], 2, "only one of --json, --csv and --markdown can go to stdout"),
         (["--update", "none.md"], 2, "none.md cannot be read: No such file or directory"),
         (
-            ["--update", "servers.toml"],
+            ["--update", "half.md"],
             2,
-            "servers.toml needs one pair of lines, <!-- servers hello: written by",
+            "half.md needs one pair of lines, <!-- servers hello: written by",
         ),
         (["--json", "no/where.json"], 2, "no/where.json cannot be written: there is no folder no"),
         (["wrong"], 1, "no server could be measured"),
