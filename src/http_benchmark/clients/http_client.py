@@ -82,7 +82,7 @@ class _Client:
             self.close()
             self._connection = self._connect(origin)
             self._origin = origin
-        self._fields = make_fields(call)
+        self._fields = make_fields(call, names_user=True)
         self._call = call
 
     def _connect(self, origin: Origin) -> _Connection | _SecureConnection:

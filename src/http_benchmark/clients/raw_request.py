@@ -29,7 +29,7 @@ class RawRequest(NamedTuple):
 def render(call: Call) -> RawRequest:
     """Return the call as octets. UsageError where a field cannot be sent."""
     origin, target = take_apart(call.url)
-    fields = make_fields(call)
+    fields = make_fields(call, names_user=True)
     given = {name.lower() for name in fields}
     lines = {} if "host" in given else {"Host": origin.field}
     lines |= fields

@@ -12,8 +12,6 @@ from functools import lru_cache
 from importlib import import_module
 from typing import NamedTuple
 
-from http_benchmark.errors import UsageError
-
 
 class Authorities(NamedTuple):
     """Where certificates of authorities are; either or both."""
@@ -22,22 +20,20 @@ class Authorities(NamedTuple):
     folder: str | None
 
     @property
-    def location(self) -> str:
-        """The one for libraries that take only one."""
-        return self.file or self.folder or ""
+    def location(self) -> str | bool:
+        """The one for libraries that take only one; True, their own, where there is none."""
+        return self.file or self.folder or True
 
 
 def find_authorities() -> Authorities:
-    """Return where they are now. UsageError where there are none."""
+    """Return where they are now. Where there are none nothing can be verified, and plain HTTP goes on."""
     paths = ssl.get_default_verify_paths()
     if paths.cafile or paths.capath:
         return Authorities(paths.cafile, paths.capath)
     try:
         return Authorities(str(import_module("certifi").where()), None)
     except ImportError:
-        raise UsageError(
-            "no certificates of authorities on this machine; set SSL_CERT_FILE, or use --no-verify-ssl"
-        ) from None
+        return Authorities(None, None)
 
 
 def make_context(library: str, *, verify: bool, http2: bool = False) -> ssl.SSLContext:

@@ -38,7 +38,7 @@ class _Client:
     def exchange(self, call: Call) -> Exchange:
         if call is not self._call:
             self._words = {
-                "headers": make_fields(call),
+                "headers": make_fields(call, names_user=True),
                 "body": call.body or None,
                 "preload_content": False,
                 "redirect": False,

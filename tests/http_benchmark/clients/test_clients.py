@@ -91,6 +91,16 @@ def test_a_post_without_a_body_says_so(server, subject):
 
 
 @every
+def test_user_and_password_of_a_url_are_sent(server, subject):
+    with open_client(subject) as client:
+        exchange = client.get(f"{server.origin.replace('//', '//bob:se%20cret@')}/echo")
+
+    sent = fields_of(exchange.content)
+    assert sent["authorization", "Basic Ym9iOnNlIGNyZXQ="] == 1
+    assert sent["host", server.origin.partition("//")[2]] == 1
+
+
+@every
 def test_the_users_fields_win(server, subject):
     fields = {"accept-encoding": "gzip", "User-Agent": "mine/1"}
     with open_client(subject) as client:
@@ -361,5 +371,19 @@ def test_a_server_of_another_name_is_refused(subject, authority, monkeypatch, tm
     authority.issue_cert("elsewhere.example").configure_cert(context)
     with recording(context) as server, open_client(subject) as client, pytest.raises(Exception) as caught:
         client.get(f"{server.origin}/plain")
+
+    assert class_of(subject[0], caught.value) == "tls"
+
+
+@every
+def test_without_any_authority_nothing_is_verified_by_mistake(
+    server, secure_server, subject, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    with open_client(subject) as client:
+        assert client.get(f"{server.origin}/plain").content == CONTENT
+        with pytest.raises(Exception) as caught:
+            client.get(f"{secure_server.origin}/plain")
 
     assert class_of(subject[0], caught.value) == "tls"
