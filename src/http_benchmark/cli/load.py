@@ -143,7 +143,9 @@ def run(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         scenario = choose_scenario(options, stack)
-        planned_s = options.rounds * (wanted.duration_s + wanted.warm_up_s)
+        planned_s = None  # nobody knows how long so many requests take
+        if options.requests is None:
+            planned_s = options.rounds * (wanted.duration_s + wanted.warm_up_s)
         live = stack.enter_context(Live(sys.stderr, is_quiet=options.quiet, planned_s=planned_s))
         result = measure_load(
             scenario,

@@ -173,7 +173,9 @@ def run(options: argparse.Namespace) -> int:
             configurations = [
                 each if each.name else each.but(name=f"{each.client} {target}") for each in configurations
             ]
-        planned_s = sum(each.duration_s + each.rounds * each.warm_up_s for each in configurations)
+        planned_s = None  # nobody knows how long so many requests take
+        if options.requests is None:
+            planned_s = sum(each.duration_s + each.rounds * each.warm_up_s for each in configurations)
         live = stack.enter_context(Live(sys.stderr, is_quiet=options.quiet, planned_s=planned_s))
         results = measure_in_turns(configurations, watch=live.watch, stop=stop)
     verdicts = compare_results(results, find_metric(options.metric).name)

@@ -205,7 +205,11 @@ def _checked(each: Field[Any], value: Any, where: str) -> Any:
     allowed = tuple(kind for word in kinds for kind in _KINDS.get(_ALIASES.get(word, word), ()))
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         raise UsageError(f"{where} is {json.dumps(value)[:40]}, but must be {' or '.join(kinds)}")
+    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+        raise UsageError(f"{where} is larger than anything that is measured")
     return value
 
 
 _ALIASES: Final = {"ErrorClass": "str"}
+_TOO_LARGE: Final = 2**63
+"""No database and no chart takes more."""

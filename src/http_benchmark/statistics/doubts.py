@@ -56,7 +56,10 @@ def _errors(result: BenchmarkResult) -> str:
 def _unanswered(rounds: list[Round]) -> str:
     if not (count := sum(each.in_flight_at_end for each in rounds if not each.was_interrupted)):
         return ""  # of a round that was stopped it is the stop
-    return f"{count} requests were never answered and are in no figure: raise --timeout, or lower the load"
+    return (
+        f"{count} requests were not answered within the seconds a round waits at its end, and are in no "
+        "figure: lower the load, or see why they hang"
+    )
 
 
 def _late(rounds: list[Round]) -> str:
@@ -77,7 +80,7 @@ def _generator(result: BenchmarkResult) -> str:
     if share < SATURATED:
         return ""
     return (
-        f"{result.client_library} used {percent(share)} of a core: the rate is its own ceiling, and times "
+        f"the client used {percent(share)} of a core: the rate is its own ceiling, and times "
         "include waiting for its turn; for times alone lower --concurrency, or set a --rate"
     )
 

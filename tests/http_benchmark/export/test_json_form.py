@@ -87,6 +87,7 @@ def spoilt(change):
             lambda it: it["rounds"][0]["latency"]["buckets"].pop(),
             r"latency: its buckets hold \d+ values, not 500",
         ),
+        (lambda it: it["rounds"][0].update(number=10**400), "number is larger than anything"),
         (lambda it: it["rounds"][0].update(seconds=3), "seconds is no array"),
         (lambda it: it["rounds"][0].update(generator=3), "generator is no object"),
         (lambda it: it["rounds"][0]["generator"].update(samples=3), "samples is no array"),
