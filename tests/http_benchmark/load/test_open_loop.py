@@ -18,11 +18,11 @@ def load(url, **options):
 
 
 def test_times_at_a_constant_rate_never_drift():
-    times = list(due_times(500, LoadOptions(rate_per_s=30_000.0, duration_s=100.0)))
+    times = list(due_times(500, LoadOptions(rate_per_s=30_000.0, duration_s=10.0)))
 
-    assert len(times) == 3_000_000
+    assert len(times) == 300_000
     assert times[0] == 500
-    assert times[-1] == 500 + round(2_999_999 * 1e9 / 30_000)
+    assert times[-1] == 500 + round(299_999 * 1e9 / 30_000)
     assert list(islice(steady_times(7, 2.0), 3)) == [7, 500_000_007, 1_000_000_007]
 
 
@@ -63,11 +63,12 @@ def test_what_nobody_is_free_for_is_dropped():
 
     def script(peer):
         while peer.request():
+            if len(server.requests) == 3:
+                threading.Timer(0.8, done.set).start()
             done.wait(20)
             peer.say(HELLO)
 
     with lying(script) as server:
-        threading.Timer(0.4, done.set).start()
         made = load(server.url, rate_per_s=100.0, duration_s=0.2, connections=3)
 
     assert (made.requests, made.dropped) == (3, 17)
@@ -122,10 +123,10 @@ def test_octets_while_nothing_is_in_flight_fail_the_next_request():
                 threading.Timer(0.05, lambda: (peer.say(b"HTTP/1.1 200 OK\r\n"), said.set())).start()
 
     with lying(script) as server:
-        made = load(server.url, rate_per_s=5.0, requests=3, connections=1)
+        made = load(server.url, rate_per_s=1.0, requests=2, connections=1)
 
     assert said.is_set()
-    assert (made.requests, made.errors) == (2, {"protocol": 1})
+    assert (made.requests, made.errors) == (1, {"protocol": 1})
 
 
 @pytest.mark.parametrize("rate", [None, 2_000.0], ids=["closed", "open"])
