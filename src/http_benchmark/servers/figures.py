@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BUSY_PERCENT: Final = 95.0
 """Of a core; a generator that uses more has no time left for a faster server."""
+IDLE_PERCENT: Final = 80.0
+"""Where server and generator both use less of a core, something else decides the rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,11 @@ class Figures:
     def is_generator_limited(self) -> bool:
         """Whether the generator had no time left."""
         return self.generator_percent >= BUSY_PERCENT
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether neither server nor generator was busy, as where others take the processors."""
+        return max(self.generator_percent, self.server_percent) < IDLE_PERCENT
 
 
 def figures_of(found: Sequence[Measured]) -> list[Figures]:
@@ -157,6 +164,12 @@ def warnings_of(found: Sequence[Figures]) -> list[str]:
         warnings.append(
             f"the load generator was busy all the time with {', '.join(limited)}: their rates are its limit, "
             "not theirs; compare their CPU time per request, or use --generator wrk"
+        )
+    if idle := [each for each in found if each.is_idle]:
+        names = ", ".join(f"{each.name} ({each.server_percent:.0f} %)" for each in idle)
+        warnings.append(
+            f"neither server nor generator was busy, in % of a core: {names}; something else took the "
+            "processors, or the server waits: compare CPU time per request, or measure again with nothing else running"
         )
     for each in found:
         if each.errors:

@@ -126,7 +126,7 @@ def test_errors_are_beside_the_figures_and_told(tmp_path):
     if not found[0].left_out:  # the check after the round may have met the tenth
         (figures,) = figures_of(found)
         assert figures.errors["status 500"] == pytest.approx(figures.requests / 9, rel=0.2)
-        assert "fails: " in warnings_of([figures])[0]
+        assert "fails: " in warnings_of([figures])[-1]
 
 
 def test_a_stop_ends_after_the_round_and_keeps_what_all_have(tmp_path):
@@ -240,6 +240,14 @@ def test_a_generator_without_time_left_is_told():
         in warnings_of(figures)[0]
     )
     assert text_table(figures)[1].startswith("a *")
+
+
+def test_a_rate_that_neither_side_decided_is_told():
+    idle, busy = made("a", [50_000]), made("b", [90_000])
+
+    assert warnings_of(figures_of([busy])) == []
+    (said,) = warnings_of(figures_of([busy, idle]))
+    assert said.startswith("neither server nor generator was busy, in % of a core: a (50 %); something else")
 
 
 def test_one_left_out_is_in_no_table():
