@@ -169,7 +169,8 @@ def warnings_of(found: Sequence[Figures]) -> list[str]:
         names = ", ".join(f"{each.name} ({each.server_percent:.0f} %)" for each in idle)
         warnings.append(
             f"neither server nor generator was busy, in % of a core: {names}; something else took the "
-            "processors, or the server waits: compare CPU time per request, or measure again with nothing else running"
+            "processors, or the server waits: compare CPU time per request, or measure again with nothing "
+            "else running"
         )
     for each in found:
         if each.errors:
