@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from http_benchmark.cli import outputs
+from http_benchmark.cli.course_options import add_course_options
 from http_benchmark.cli.interruption import stopping
-from http_benchmark.cli.measure import read_body, read_headers, read_statuses
-from http_benchmark.cli.values import not_negative, positive, whole
+from http_benchmark.cli.request_options import add_request_options, read_body, read_headers, read_statuses
+from http_benchmark.cli.values import whole
 from http_benchmark.errors import UsageError
 from http_benchmark.load.options import LoadOptions
 from http_benchmark.load.scenario import Request, Scenario
 from http_benchmark.load.scenario_file import read_data_file, read_scenario
 from http_benchmark.settings import read_settings
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -39,21 +43,11 @@ def _add_request_options(parser: argparse.ArgumentParser) -> None:
         "--scenario", type=Path, metavar="PATH", help="a TOML file of requests with weights, instead of URLs"
     )
     group.add_argument("--method", type=str.upper, default="GET", metavar="METHOD", help="default GET")
-    group.add_argument(
-        "--headers", metavar="JSON", help='fields to send, such as \'{"Accept": "text/html"}\''
-    )
-    group.add_argument("--body", metavar="TEXT", help="content to send")
-    group.add_argument("--body-file", type=Path, metavar="PATH", help="a file whose content is sent")
+    add_request_options(group)
     group.add_argument(
         "--data", type=Path, metavar="CSV", help="rows for {column} in URLs, headers and content"
     )
     group.add_argument("--cookies", action="store_true", help="each connection keeps and sends its cookies")
-    group.add_argument(
-        "--expect-status",
-        metavar="CODES",
-        help="what counts as success, such as 200 or 200,404; default 200 to 399",
-    )
-    group.add_argument("--expect-body", metavar="TEXT", help="what content must be to count as success")
 
 
 def _add_connection_options(parser: argparse.ArgumentParser) -> None:
@@ -74,43 +68,11 @@ def _add_connection_options(parser: argparse.ArgumentParser) -> None:
         "--requests-per-connection", type=whole, metavar="N", help="close each after so many; default never"
     )
     group.add_argument("--unix", metavar="PATH", help="connect to this unix socket")
-    group.add_argument(
-        "--verify-ssl",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="check certificates; on by default",
-    )
-    group.add_argument(
-        "--timeout", type=positive, default=30.0, metavar="S", help="of one request; default 30"
-    )
 
 
 def _add_course_options(parser: argparse.ArgumentParser) -> None:
-    settings = read_settings()
     group = parser.add_argument_group("the course")
-    group.add_argument(
-        "--duration",
-        type=positive,
-        default=settings.default_duration_seconds,
-        metavar="S",
-        help=f"seconds measured, all rounds together; default {settings.default_duration_seconds:g}",
-    )
-    group.add_argument("--requests", type=whole, metavar="N", help="stop after so many, not after a time")
-    group.add_argument(
-        "--rate",
-        type=positive,
-        metavar="R",
-        help="open loop: so many requests a second are due, come what may",
-    )
-    group.add_argument(
-        "--rate-to", type=positive, metavar="R", help="open loop: the rate at the end of each round"
-    )
-    group.add_argument(
-        "--warmup",
-        type=not_negative,
-        metavar="S",
-        help="seconds before each round that do not count; default a quarter of the round, at most 1",
-    )
+    add_course_options(group, "measured")
     group.add_argument("--rounds", type=whole, default=1, metavar="N", help="default 1")
     group.add_argument(
         "--processes",
@@ -128,7 +90,6 @@ def _add_course_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="measure afterwards what the generator reaches against a server that does nothing",
     )
-    group.add_argument("--name", default="", help="under which the result is found again")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,15 +7,15 @@ results to `outputs.py`. A library that is not installed is named and the others
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from http_benchmark.cli import Parser, outputs
+from http_benchmark.cli.course_options import add_course_options
 from http_benchmark.cli.interruption import stopping
-from http_benchmark.cli.values import not_negative, positive, whole
+from http_benchmark.cli.request_options import add_request_options, read_body, read_headers, read_statuses
+from http_benchmark.cli.values import whole
 from http_benchmark.configuration import METHODS, BenchmarkConfiguration
 from http_benchmark.errors import MissingLibrary, UsageError
 from http_benchmark.settings import read_settings
@@ -37,7 +37,6 @@ def make_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
     """Return the parser of the flat form, whose help names the subcommands too."""
     from penstock import __version__
 
-    settings = read_settings()
     listed = "".join(f"\n  {name:10} {text}" for name, text in commands.items())
     parser = Parser(
         prog="http-benchmark",
@@ -51,7 +50,7 @@ def make_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"http-benchmark {__version__}")
     _add_request_options(parser)
     _add_client_options(parser)
-    _add_course_options(parser, settings.default_concurrency, settings.default_duration_seconds)
+    _add_course_options(parser)
     outputs.add_metric_option(parser)
     outputs.add_options(parser)
     return parser
@@ -68,23 +67,7 @@ def _add_request_options(parser: argparse.ArgumentParser) -> None:
         metavar="METHOD",
         help=f"{', '.join(METHODS)} (GET, its content read in pieces); default GET",
     )
-    group.add_argument(
-        "--headers", metavar="JSON", help='fields to send, such as \'{"Accept": "text/html"}\''
-    )
-    group.add_argument("--body", metavar="TEXT", help="content to send")
-    group.add_argument("--body-file", type=Path, metavar="PATH", help="a file whose content is sent")
-    group.add_argument(
-        "--expect-status",
-        metavar="CODES",
-        help="what counts as success, such as 200 or 200,404; default 200 to 399",
-    )
-    group.add_argument("--expect-body", metavar="TEXT", help="what content must be to count as success")
-    group.add_argument(
-        "--verify-ssl",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="check certificates; on by default",
-    )
+    add_request_options(group)
     group.add_argument("--http2", action="store_true", help="HTTP/2, by clients that have it")
 
 
@@ -107,7 +90,8 @@ def _add_client_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_course_options(parser: argparse.ArgumentParser, concurrency: int, duration_s: float) -> None:
+def _add_course_options(parser: argparse.ArgumentParser) -> None:
+    concurrency = read_settings().default_concurrency
     group = parser.add_argument_group("the course")
     group.add_argument(
         "--concurrency",
@@ -116,36 +100,10 @@ def _add_course_options(parser: argparse.ArgumentParser, concurrency: int, durat
         metavar="N",
         help=f"requests at a time; default {concurrency}",
     )
-    group.add_argument(
-        "--duration",
-        type=positive,
-        default=duration_s,
-        metavar="S",
-        help=f"seconds measured of each client, all rounds together; default {duration_s:g}",
-    )
-    group.add_argument("--requests", type=whole, metavar="N", help="stop after so many, not after a time")
-    group.add_argument(
-        "--rate",
-        type=positive,
-        metavar="R",
-        help="open loop: so many requests a second are due, come what may",
-    )
-    group.add_argument(
-        "--rate-to", type=positive, metavar="R", help="open loop: the rate at the end of each round"
-    )
-    group.add_argument(
-        "--warmup",
-        type=not_negative,
-        metavar="S",
-        help="seconds before each round that do not count; default a quarter of the round, at most 1",
-    )
+    add_course_options(group, "measured of each client")
     group.add_argument(
         "--rounds", type=whole, metavar="N", help=f"default 1, and {COMPARED_ROUNDS} when comparing"
     )
-    group.add_argument(
-        "--timeout", type=positive, default=30.0, metavar="S", help="of one request; default 30"
-    )
-    group.add_argument("--name", default="", help="under which the result is found again")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -256,46 +214,3 @@ def configure(
 def name_of(given: str, client: str, mode: Mode, compared: int) -> str:
     """Return the name a result is kept under: the one given, with the client where there are several."""
     return f"{given} {client} {mode}" if given and compared > 1 else given
-
-
-def read_headers(text: str | None) -> dict[str, str]:
-    """Return the fields of a JSON object; UsageError says what is wrong with it."""
-    if text is None:
-        return {}
-    try:
-        found: Any = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"--headers is no JSON: {error}") from None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise UsageError('--headers must be a JSON object of strings, such as {"Accept": "text/html"}')
-    for name, value in found.items():
-        if not name or not name.isascii() or any(char in name for char in "\r\n\0: ") or _is_split(value):
-            raise UsageError(f"--headers: {name!r} with the value {value!r} is no field that can be sent")
-    return found
-
-
-def _is_split(value: str) -> bool:
-    return any(char in value for char in "\r\n\0")
-
-
-def read_body(options: argparse.Namespace) -> bytes:
-    """Return the content to send."""
-    if options.body is not None and options.body_file is not None:
-        raise UsageError("--body and --body-file say two different things; give one")
-    if options.body_file is None:
-        return (options.body or "").encode()
-    try:
-        return bytes(options.body_file.read_bytes())
-    except OSError as error:
-        raise UsageError(f"--body-file {options.body_file}: {error.strerror}") from None
-
-
-def read_statuses(text: str | None) -> frozenset[int]:
-    """Return the codes of a list such as "200,404"."""
-    if text is None:
-        return frozenset()
-    words = [word.strip() for word in text.split(",")]
-    for word in words:
-        if not (word.isascii() and word.isdigit() and 100 <= int(word) <= 599):
-            raise UsageError(f"--expect-status: {word!r} is no status code, such as 200")
-    return frozenset(int(word) for word in words)
