@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         module = import_module(f"http_benchmark.cli.{name}")
         parser = Parser(prog=f"{PROGRAM} {name}", description=COMMANDS[name], allow_abbrev=False)
         module.describe(parser)
-        return int(module.run(parser.parse_args(words[1:])))
+        return int(module.run(parser.parse_args(words[1:], argparse.Namespace(words=words))))
     except BenchmarkError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return error.exit_code

@@ -152,12 +152,14 @@ def run(options: argparse.Namespace) -> int:
         python, peers, [one.server for each in found.values() for one in each if one.rounds]
     )
     warnings = machine_warnings(machine, look_at_machine())
-    return write_all(found, load, options, command=_command(), environment=environment, warnings=warnings)
+    return write_all(
+        found, load, options, command=_command(options.words), environment=environment, warnings=warnings
+    )
 
 
-def _command() -> str:
+def _command(asked: Sequence[str]) -> str:
     """Return how this was called, for whoever calls it elsewhere: without paths and files of this machine."""
-    given, words = sys.argv[1:], ["http-benchmark"]
+    given, words = list(asked), ["http-benchmark"]
     while given:
         word = given.pop(0)
         flag, equals, _ = word.partition("=")

@@ -176,7 +176,8 @@ def test_a_library_that_is_there_and_broken_says_so(tmp_path):
     assert (done.stdout.strip(), done.stderr) == (said, "")
 
 
-def test_the_command_lists_them_all(capsys):
+def test_the_command_lists_them_all(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     assert main(["clients"]) == 0
 
     out, err = capsys.readouterr()
