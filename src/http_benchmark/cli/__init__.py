@@ -8,9 +8,12 @@ when nothing was measured, kept or a gate is shut; 2 when the call cannot be mea
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from http_benchmark.errors import BenchmarkError, UsageError
@@ -44,24 +47,57 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one call and return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    _open_closed_streams()
     try:
-        name = _subcommand(words)
-        if name is None:
-            from http_benchmark.cli import measure
-
-            return measure.run(measure.make_parser(COMMANDS).parse_args(words))
-        module = import_module(f"http_benchmark.cli.{name}")
-        parser = Parser(prog=f"{PROGRAM} {name}", description=COMMANDS[name], allow_abbrev=False)
-        module.describe(parser)
-        return int(module.run(parser.parse_args(words[1:], argparse.Namespace(words=words))))
+        try:
+            return _run(words)
+        finally:
+            sys.stdout.flush()  # here, where it can be said: at exit it is too late
     except BenchmarkError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # whoever read the output has seen enough
-        sys.stderr.close()
+        with suppress(OSError):
+            sys.stderr.close()
+        _give_up_stdout()
         return 1
+    except OSError as error:
+        _give_up_stdout()
+        named = f"{error.filename}: " if error.filename else ""
+        print(f"{PROGRAM}: {named}{error.strerror or error}", file=sys.stderr)
+        return 1
+
+
+def _run(words: Sequence[str]) -> int:
+    name = _subcommand(words)
+    if name is None:
+        from http_benchmark.cli import measure
+
+        return measure.run(measure.make_parser(COMMANDS).parse_args(words))
+    module = import_module(f"http_benchmark.cli.{name}")
+    parser = Parser(prog=f"{PROGRAM} {name}", description=COMMANDS[name], allow_abbrev=False)
+    module.describe(parser)
+    return int(module.run(parser.parse_args(words[1:], argparse.Namespace(words=words))))
+
+
+def _open_closed_streams() -> None:
+    """Have somewhere to print to: without stderr, print(file=None) would mix errors into results."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # open until the end
+            setattr(sys, name, nowhere)
+
+
+def _give_up_stdout() -> None:
+    """Have the interpreter not try at exit to write what could not be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _subcommand(words: Sequence[str]) -> str | None:

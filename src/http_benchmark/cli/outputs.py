@@ -8,6 +8,7 @@ figures are dear.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
@@ -138,12 +139,15 @@ def _keep(results: Sequence[BenchmarkResult], database: str) -> tuple[int, str |
 
 def _write(kind: str, path: str, write: Callable[[TextIO], object], written: list[str]) -> int:
     """Write to a file or stdout; what fails is told, because the table is still to come."""
+    from http_benchmark.report.writing import write_file
+
     if path == STDOUT:
         write(sys.stdout)
         return 0
+    text = io.StringIO(newline="")
+    write(text)
     try:
-        with Path(path).open("w", newline="", encoding="utf-8") as stream:
-            write(stream)
+        write_file(path, text.getvalue().encode(errors="backslashreplace"))
     except OSError as error:
         print(f"http-benchmark: {path} could not be written: {error.strerror}", file=sys.stderr)
         return 1

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 def write_file(path: str | PathLike[str], octets: bytes) -> None:
     """Write a file, in place of one that was there; OSError names it and says why that is impossible.
 
-    What is no regular file, such as /dev/stdout, is written to and not replaced.
+    What is no regular file, such as /dev/stdout, or is in a folder that cannot be written, is not replaced.
     """
     target = Path(os.path.realpath(path))
     try:
-        if target.exists() and not target.is_file():
+        if target.exists() and not (target.is_file() and os.access(target.parent, os.W_OK)):
             target.write_bytes(octets)
             return
         beside = target.with_name(f".{target.name[:100]}.{uuid4().hex}")
