@@ -1,18 +1,21 @@
-"""Ctrl-C and SIGTERM while measuring.
+"""Ctrl-C, SIGTERM and SIGHUP while measuring.
 
 The first ends the round, and what there is is reported; the second ends all at once.
 """
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""SIGHUP: the terminal is gone; what was measured is kept all the same."""
 
 
 @contextmanager
@@ -24,9 +27,10 @@ def stopping() -> Iterator[threading.Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        print("http-benchmark: stopping; once more to leave at once", file=sys.stderr)
+        with suppress(OSError):  # not print: it may have been interrupted itself, or nobody reads it any more
+            os.write(2, b"http-benchmark: stopping; once more to leave at once\n")
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, end) for number in _ENDING}
     try:
         yield stop
     finally:

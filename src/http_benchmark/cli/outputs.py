@@ -173,10 +173,10 @@ def _report(
 
 def _report_folder() -> Path:
     """Outside the working folder, into which nothing is written unasked."""
-    home = os.environ.get("XDG_STATE_HOME") or (Path.home() / ".local" / "state")
     try:
+        home = os.environ.get("XDG_STATE_HOME") or (Path.home() / ".local" / "state")
         folder = Path(home) / "http-benchmark" / "reports"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # no folder can be made, or there is no home at all
         folder = Path(tempfile.gettempdir())
     return folder

@@ -20,6 +20,8 @@ _HEAD: Final = re.compile(
 _FRAMING: Final = re.compile(rb"\n(?i:(content-length|transfer-encoding|connection)):[ \t]*+([^\r\n]*)")
 _LIMITS: Final = Limits(content_bytes=2**62)
 _HEAD_BYTES: Final = 65_536
+INTERIM_REPLIES: Final = 64
+"""1xx before the final reply; more are none."""
 
 _IN_HEAD, _COUNTED, _CHUNKED, _UNTIL_CLOSED, _WHOLE = range(5)
 
@@ -33,6 +35,7 @@ class Reply:
 
     __slots__ = (
         "_chunks",
+        "_interim",
         "_is_persistent",
         "_left",
         "_pieces",
@@ -53,6 +56,7 @@ class Reply:
         self._state = _IN_HEAD
         self._unread = b""
         self._left = 0  # octets of content still to come
+        self._interim = 0
         self._chunks: ChunkedDecoder
 
     @property
@@ -108,6 +112,11 @@ class Reply:
                 break
             if status == 101:
                 raise RemoteProtocolError(502, "the server changed protocols without being asked")
+            self._interim += 1
+            if self._interim > INTERIM_REPLIES:
+                raise RemoteProtocolError(
+                    502, f"more than {INTERIM_REPLIES} interim replies before the final one"
+                )
             data = data[end:]
             if not data:
                 return None

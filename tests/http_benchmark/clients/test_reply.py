@@ -52,6 +52,11 @@ def test_a_reply_is_the_same_however_it_is_cut(octets, status, content, is_reusa
         )  # fmt: skip
 
 
+def test_interim_replies_without_end_are_no_reply():
+    with pytest.raises(RemoteProtocolError, match="interim"):
+        read(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 65)
+
+
 def test_a_reply_to_head_has_no_content():
     reply = read(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", is_head=True)
 
