@@ -7,6 +7,7 @@ import io
 import json
 import socket
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ SHORT = ("--duration", "0.3", "--warmup", "0", "--concurrency", "2", "--quiet")
 
 
 def rows(folder, text="SELECT * FROM benchmark_results"):
-    with sqlite3.connect(folder / "work" / "benchmark_results.db") as database:
+    with closing(sqlite3.connect(folder / "work" / "benchmark_results.db")) as database:
         return database.execute(text).fetchall()
 
 
