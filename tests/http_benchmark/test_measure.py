@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from http_benchmark.cli import main
-from http_benchmark.cli.measure import PATHS
-from http_benchmark.targets.embedded import embedded
+from http_benchmark.targets.embedded import PATHS, embedded
 from tests.http_benchmark.cli_runs import run
 
 SHORT = ("--duration", "0.3", "--warmup", "0", "--concurrency", "2", "--quiet")

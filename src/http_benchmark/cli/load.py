@@ -186,9 +186,8 @@ def choose_scenario(options: argparse.Namespace, stack: ExitStack) -> Scenario:
 
 
 def _start_target(options: argparse.Namespace, stack: ExitStack) -> str:
-    from http_benchmark.cli.measure import PATHS
     from http_benchmark.targets.embedded import embedded
 
     if options.unix is not None:
         raise UsageError("--unix says where to connect; give the URL that is requested there as well")
-    return stack.enter_context(embedded()).url + PATHS.get(options.method, "get")
+    return stack.enter_context(embedded()).url_for(options.method)

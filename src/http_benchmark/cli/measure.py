@@ -10,6 +10,7 @@ import argparse
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from http_benchmark.cli import Parser, outputs
 from http_benchmark.cli.course_options import add_course_options
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 DEFAULT_CLIENT = "http.client"
 """In the standard library, so that it is always there."""
-PATHS = {"POST": "post", "PUT": "put", "PATCH": "patch", "DELETE": "delete"}
-"""Of the embedded target, by method; all others are answered at "get"."""
 COMPARED_ROUNDS = 5
 """With fewer, two clients can hardly be told apart (statistics/comparison.py)."""
 
@@ -121,11 +120,9 @@ def run(options: argparse.Namespace) -> int:
         if options.url is None:
             from http_benchmark.targets.embedded import embedded
 
-            path = PATHS.get(options.method, "get")
-            options.url = stack.enter_context(embedded()).url + path
-            target = (
-                f"{options.method} /{path} embedded"  # its port differs each time, and names are to be alike
-            )
+            options.url = stack.enter_context(embedded()).url_for(options.method)
+            # Its port differs each time, and names are to be alike.
+            target = f"{options.method} {urlsplit(options.url).path} embedded"
         configurations = [configure(options, adapter, mode, len(chosen)) for adapter, mode in chosen]
         if target:
             configurations = [

@@ -29,6 +29,10 @@ _FLAGS: Final = (
 )
 
 
+PATHS: Final = {"POST": "post", "PUT": "put", "PATCH": "patch", "DELETE": "delete"}
+"""Where a request is answered, by its method; all others are at "get"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A server that runs, and is ours."""
@@ -40,6 +44,10 @@ class Target:
     """The socket to connect to, whatever the URL says."""
     certificate: str | None = None
     """What to trust, where the URL is https: a file."""
+
+    def url_for(self, method: str) -> str:
+        """Where a request of this method is answered."""
+        return self.url + PATHS.get(method, "get")
 
 
 def run_words(bind: str, *flags: str) -> list[str]:
