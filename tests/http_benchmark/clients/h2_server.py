@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from contextlib import contextmanager
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, RequestReceived, StreamEnded
 
+from tests.http_benchmark.clients.recorder import Recorder
 
-class H2Server:
+
+class H2Server(Recorder):
+    """Accepts and closes as the recorder of plain requests does."""
+
     def __init__(self, context: ssl.SSLContext) -> None:
         context.set_alpn_protocols(["h2", "http/1.1"])
         self.protocols: list[str | None] = []
-        self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.origin = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._open: set[socket.socket] = set()
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._threads[0].join()
-        self._listener.close()
-        for connection in list(self._open):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        for thread in self._threads[1:]:
-            thread.join()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                plain, _ = self._listener.accept()
-            except OSError:
-                return
-            self._threads.append(threading.Thread(target=self._serve, args=(plain,)))
-            self._threads[-1].start()
+        super().__init__(context)
 
     def _serve(self, plain: socket.socket) -> None:
         connection = plain
@@ -58,7 +35,7 @@ class H2Server:
         except OSError:
             pass
         finally:
-            self._open.discard(connection)
+            self._open -= {plain, connection}
             connection.close()
 
     def _serve_h2(self, connection: socket.socket) -> None:
